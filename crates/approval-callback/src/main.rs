@@ -1,0 +1,2 @@
+//! approval-callback
+fn main() {}

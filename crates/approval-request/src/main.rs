@@ -1,0 +1,2 @@
+//! approval-request
+fn main() {}

@@ -1,0 +1,2 @@
+//! approval-watch
+fn main() {}

@@ -1,0 +1,8 @@
+//! The rules of a night and the ports it needs. No AWS, no clock, no environment, no I/O.
+
+pub mod object;
+pub mod ports;
+pub mod run_date;
+
+pub use object::{ObjectEntry, ObjectUri};
+pub use run_date::RunDate;

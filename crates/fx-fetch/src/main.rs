@@ -1,0 +1,2 @@
+//! fx-fetch
+fn main() {}

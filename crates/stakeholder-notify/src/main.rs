@@ -1,0 +1,2 @@
+//! stakeholder-notify
+fn main() {}

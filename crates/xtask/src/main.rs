@@ -1,0 +1,2 @@
+//! `cargo xtask night | test | bench`.
+fn main() {}
