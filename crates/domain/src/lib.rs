@@ -1,8 +1,10 @@
 //! The rules of a night and the ports it needs. No AWS, no clock, no environment, no I/O.
 
+pub mod named;
 pub mod object;
 pub mod ports;
 pub mod run_date;
 
+pub use named::Named;
 pub use object::{ObjectEntry, ObjectUri};
 pub use run_date::RunDate;
