@@ -1,1 +1,134 @@
-//! 
+//! What our pages share: style, header, icons, written dates and numbers.
+//!
+//! A function's template says `{% extends "frame.html" %}`, and its `askama.toml` says where that is:
+//!
+//! ```toml
+//! [general]
+//! dirs = ["templates", "../pages/templates"]
+//! whitespace = "minimize"
+//! ```
+
+pub mod written;
+
+use std::fmt;
+
+use askama::filters::HtmlSafe;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+
+/// The rules and colours of every page. A page adds its own in a second `<style>`.
+pub const STYLE: &str = include_str!("../style/base.css");
+
+/// What stands around a page's content; the field `frame` of every template that extends `frame.html`.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    /// Shown beside the name, such as `prod`.
+    pub environment: &'a str,
+    /// The page's own rules, on top of [`STYLE`].
+    pub style: &'a str,
+}
+
+impl Frame<'_> {
+    /// [`STYLE`], for the template.
+    pub fn base_style(&self) -> &'static str {
+        STYLE
+    }
+
+    /// The strictest policy under which the page still looks right: nothing is loaded, nothing runs, only its two styles apply.
+    ///
+    /// `form_action` is where forms may go: `'none'` or `'self'`. Where the policy is a header and not a `<meta>`, add
+    /// `frame-ancestors 'none'`: browsers take that from headers only.
+    pub fn content_security_policy(&self, form_action: &str) -> String {
+        let (shared, own) = (csp_style_hash(STYLE), csp_style_hash(self.style));
+        format!("default-src 'none'; style-src {shared} {own}; base-uri 'none'; form-action {form_action}")
+    }
+}
+
+/// The source expression that lets a `<style>` with exactly this text apply: `'sha256-…'`.
+pub fn csp_style_hash(style: &str) -> String {
+    format!("'sha256-{}'", STANDARD.encode(Sha256::digest(style)))
+}
+
+/// A state's sign. Its colour is repeated by its shape, so that it reads without colour, too. In a template, `{{ Icon::Ok }}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Icon {
+    /// A tick in a disc.
+    Ok,
+    /// A clock.
+    Wait,
+    /// An exclamation mark in a triangle, in the colour of waiting.
+    Note,
+    /// A cross in a square on its tip.
+    Bad,
+    /// A dashed ring.
+    Idle,
+}
+
+impl Icon {
+    /// The symbol's id in the frame.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Wait => "wait",
+            Self::Note => "note",
+            Self::Bad => "bad",
+            Self::Idle => "idle",
+        }
+    }
+
+    /// The class that gives the sign its colour.
+    pub fn class(self) -> &'static str {
+        match self {
+            Self::Note => "wait",
+            other => other.id(),
+        }
+    }
+}
+
+impl fmt::Display for Icon {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, r##"<svg class="ic {}" aria-hidden="true"><use href="#{}"/></svg>"##, self.class(), self.id())
+    }
+}
+
+impl HtmlSafe for Icon {}
+
+#[cfg(test)]
+mod tests {
+    use askama::Template;
+
+    use super::*;
+
+    #[derive(Template)]
+    #[template(path = "frame.html")]
+    struct Bare<'a> {
+        frame: Frame<'a>,
+    }
+
+    #[test]
+    fn the_frame_escapes_what_it_is_given_and_keeps_styles_as_they_are() {
+        let page = Bare { frame: Frame { environment: "<prod>", style: ".a > .b { color: red }" } }.render().unwrap();
+        assert!(page.contains(r#"<span class="tag">&#60;prod&#62;</span>"#), "{page}");
+        assert!(page.contains("<style>.a > .b { color: red }</style>"), "{page}");
+        assert!(page.contains(&format!("<style>{STYLE}</style>")), "the hash covers the text between the tags, byte for byte");
+    }
+
+    #[test]
+    fn every_icon_has_its_symbol_in_the_frame() {
+        let page = Bare { frame: Frame { environment: "dev", style: "" } }.render().unwrap();
+        for icon in [Icon::Ok, Icon::Wait, Icon::Note, Icon::Bad, Icon::Idle] {
+            assert!(page.contains(&format!(r#"<symbol id="{}""#, icon.id())), "{icon:?}");
+            assert!(STYLE.contains(&format!(".{} {{", icon.class())), "{icon:?} has a colour");
+        }
+    }
+
+    #[test]
+    fn a_style_is_named_by_its_digest() {
+        // The digest of the empty text, as FIPS 180-4 implementations agree on it.
+        assert_eq!(csp_style_hash(""), "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='");
+        let policy = Frame { environment: "dev", style: "" }.content_security_policy("'none'");
+        assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+        assert!(policy.ends_with("'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; base-uri 'none'; form-action 'none'"), "{policy}");
+    }
+}
