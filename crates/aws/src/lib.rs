@@ -1,1 +1,3 @@
-//! 
+//! The AWS side of the ports.
+
+pub mod fx;
