@@ -1,2 +1,52 @@
-//! `cargo xtask night | test | bench`.
-fn main() {}
+//! The workspace's commands: `cargo xtask night`, `test`, `bench`.
+
+mod bench;
+mod client;
+mod deploy;
+mod environment;
+mod functions;
+mod mail;
+mod night;
+mod paths;
+mod process;
+mod progress;
+mod stack;
+mod test;
+mod timeline;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "A nightly warehouse build on AWS Step Functions, on your own machine.")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs one whole night on a local AWS: deploys the template, runs all eleven nodes, waits for a click, publishes.
+    Night(night::Arguments),
+    /// Checks everything: format, lints, unit and integration tests, Glue jobs, template, whole nights, pages in a browser.
+    Test(test::Arguments),
+    /// Measures the functions' start, latency and memory, side by side.
+    Bench(bench::Arguments),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Night(arguments) => night::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{} {error:#}", console::style("✗").red().bold());
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! `cargo xtask test`: everything that must hold, from the format to whole nights and pages in a browser.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use console::style;
+
+use crate::environment::{self, Environment};
+use crate::process::{self, Server, run_logged};
+use crate::progress::Progress;
+use crate::stack::Addresses;
+use crate::{paths, tools};
+
+#[derive(Args)]
+pub struct Arguments {
+    /// Only the checks whose name holds one of these words
+    only: Vec<String>,
+    /// List the checks
+    #[arg(long)]
+    list: bool,
+}
+
+/// One check: a command that says yes or no, and often how many tests it ran.
+struct Check {
+    name: &'static str,
+    command: fn(&Progress) -> Result<Command>,
+    count: Count,
+}
+
+/// How a runner tells what passed and failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Count {
+    /// The command is one check.
+    Whole,
+    Nextest,
+    Pytest,
+}
+
+/// Quick ones first; what needs the local AWS stands last.
+const CHECKS: &[Check] = &[
+    Check { name: "format", command: |_| Ok(cargo(["fmt", "--all", "--check"])), count: Count::Whole },
+    Check {
+        name: "clippy",
+        command: |_| Ok(cargo(["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"])),
+        count: Count::Whole,
+    },
+    Check { name: "rust", command: |progress| nextest(progress, &["--workspace"]), count: Count::Nextest },
+    Check { name: "deny", command: deny, count: Count::Whole },
+    Check { name: "ruff", command: |progress| linter(progress, "ruff", &["check", "glue", "local", "tests"]), count: Count::Whole },
+    Check {
+        name: "ruff-format",
+        command: |progress| linter(progress, "ruff", &["format", "--check", "glue", "local", "tests"]),
+        count: Count::Whole,
+    },
+    Check {
+        name: "sam-validate",
+        command: |progress| {
+            let mut sam = Environment::ready(&environment::SAM, progress)?.executable("sam");
+            sam.args(["validate", "--lint", "--template-file", "template.yaml", "--region", crate::client::REGION])
+                .env("SAM_CLI_TELEMETRY", "0");
+            Ok(sam)
+        },
+        count: Count::Whole,
+    },
+    Check { name: "cfn-lint", command: |progress| linter(progress, "cfn-lint", &["template.yaml"]), count: Count::Whole },
+    Check { name: "asl-validator", command: asl_validator, count: Count::Whole },
+    Check {
+        name: "statelint",
+        command: |progress| linter(progress, "statelint", &["statemachine/nightly-warehouse.asl.json"]),
+        count: Count::Whole,
+    },
+    Check { name: "outside", command: |progress| pytest(progress, &environment::EMULATOR, "local", &["outside"]), count: Count::Pytest },
+    Check {
+        name: "spark",
+        command: |progress| pytest(progress, &environment::SPARK, "local", &["../glue/tests", "spark_runner", "data"]),
+        count: Count::Pytest,
+    },
+    Check { name: "emulator", command: |progress| pytest(progress, &environment::EMULATOR, "local", &["emulator"]), count: Count::Pytest },
+    Check {
+        name: "nights",
+        command: |progress| nextest(progress, &["--package", "nightly-tests", "--run-ignored", "ignored-only", "--no-capture"]),
+        count: Count::Nextest,
+    },
+    Check { name: "browser", command: browser, count: Count::Pytest },
+];
+
+/// These run on the local AWS, which is started for them once.
+const ON_THE_LOCAL_AWS: [&str; 2] = ["nights", "browser"];
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Score {
+    passed: u64,
+    failed: u64,
+}
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    process::catch_interrupts()?;
+    if arguments.list {
+        for check in CHECKS {
+            println!("{}", check.name);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let wanted = |check: &&Check| arguments.only.is_empty() || arguments.only.iter().any(|word| check.name.contains(word.as_str()));
+    let checks: Vec<_> = CHECKS.iter().filter(wanted).collect();
+    if checks.is_empty() {
+        bail!("no check is called {}; see cargo xtask test --list", arguments.only.join(", "));
+    }
+    let progress = Progress::new();
+    let mut total = Score::default();
+    let mut local_aws = None;
+    for check in checks {
+        process::check_interrupt()?;
+        if ON_THE_LOCAL_AWS.contains(&check.name) && local_aws.is_none() {
+            match LocalAws::start(&progress) {
+                Ok(started) => local_aws = Some(started),
+                Err(error) => {
+                    total.failed += 1;
+                    progress.line(format!("  {} {}: {error:#}", style("✗").red().bold(), check.name));
+                    continue;
+                }
+            }
+        }
+        let score = check.run(&progress)?;
+        total.passed += score.passed;
+        total.failed += score.failed;
+    }
+    drop(local_aws);
+    println!("{} passed, {} failed", total.passed, total.failed);
+    Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Check {
+    /// Runs it, and shows its runner's summary, or the end of what it said when it failed.
+    fn run(&self, progress: &Progress) -> Result<Score> {
+        let log = paths::target().join("test").join(format!("{}.log", self.name));
+        let outcome = (self.command)(progress).and_then(|mut command| {
+            let stage = progress.stage(self.name);
+            run_logged(self.name, &mut command, &log, |line| stage.say(line))?;
+            stage.done("");
+            Ok(())
+        });
+        process::check_interrupt()?;
+        let text = fs::read_to_string(&log).unwrap_or_default();
+        let text = console::strip_ansi_codes(&text).into_owned();
+        let counted = self.count.score(&text);
+        let score = match (&outcome, counted) {
+            (Ok(()), Some(score)) if score.failed == 0 && score.passed > 0 => score,
+            (Ok(()), _) => {
+                progress.line(format!(
+                    "  {} {}: the runner told of no test that passed (log: {})",
+                    style("✗").red(),
+                    self.name,
+                    log.display()
+                ));
+                Score { passed: 0, failed: 1 }
+            }
+            (Err(_), Some(score)) => Score { failed: score.failed.max(1), ..score },
+            (Err(_), None) => Score { passed: 0, failed: 1 },
+        };
+        if let Some(summary) = self.count.summary(&text) {
+            println!("{}: {}", self.name, summary.trim());
+        }
+        if let Err(error) = outcome {
+            progress.line(format!("  {} {error:#}", style("✗").red().bold()));
+            let lines: Vec<_> = text.lines().collect();
+            lines[lines.len().saturating_sub(60)..].iter().for_each(|line| println!("    {line}"));
+        }
+        Ok(score)
+    }
+}
+
+impl Count {
+    /// The line in which the runner sums up.
+    fn summary(self, text: &str) -> Option<&str> {
+        text.lines().rev().find(|line| match self {
+            Self::Whole => false,
+            Self::Nextest => line.trim_start().starts_with("Summary ["),
+            Self::Pytest => line.contains(" in ") && ["passed", "failed", "error"].iter().any(|word| line.contains(word)),
+        })
+    }
+
+    fn score(self, text: &str) -> Option<Score> {
+        if self == Self::Whole {
+            return Some(Score { passed: 1, failed: 0 });
+        }
+        let summary = self.summary(text)?;
+        let words: Vec<_> =
+            summary.split(|character: char| character.is_whitespace() || character == ',').filter(|word| !word.is_empty()).collect();
+        let count =
+            |names: &[&str]| words.windows(2).filter(|pair| names.contains(&pair[1])).filter_map(|pair| pair[0].parse::<u64>().ok()).sum();
+        Some(Score { passed: count(&["passed"]), failed: count(&["failed", "error", "errors", "timed"]) })
+    }
+}
+
+fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(paths::workspace()).args(arguments);
+    cargo
+}
+
+fn nextest(progress: &Progress, arguments: &[&str]) -> Result<Command> {
+    let mut nextest = Command::new(tools::NEXTEST.ready(progress)?);
+    nextest.current_dir(paths::workspace()).args(["nextest", "run", "--no-fail-fast"]).args(arguments);
+    // Snapshots are compared, never written: a new one is a failure until somebody has looked at it.
+    nextest.env("INSTA_UPDATE", "no").env("CARGO", env!("CARGO"));
+    if let Some(addresses) = Addresses::running() {
+        nextest.envs(crate::deploy::local_credentials(&addresses.endpoint()));
+    }
+    Ok(nextest)
+}
+
+/// What `cargo deny` can tell without its advisory database, which is not on the package registries.
+fn deny(progress: &Progress) -> Result<Command> {
+    let mut deny = Command::new(tools::DENY.ready(progress)?);
+    deny.current_dir(paths::workspace()).args(["--offline", "check", "bans", "licenses", "sources"]);
+    deny.env("CARGO", env!("CARGO"));
+    Ok(deny)
+}
+
+fn linter(progress: &Progress, name: &str, arguments: &[&str]) -> Result<Command> {
+    let mut linter = Environment::ready(&environment::LINT, progress)?.executable(name);
+    linter.current_dir(paths::workspace()).args(arguments);
+    Ok(linter)
+}
+
+fn asl_validator(progress: &Progress) -> Result<Command> {
+    let lint = Environment::ready(&environment::LINT, progress)?;
+    let program = tools::asl_validator(&lint, progress)?;
+    let mut node = lint.executable("node");
+    if paths::find_executable("node").is_some() {
+        node = Command::new("node");
+    }
+    node.current_dir(paths::workspace()).arg(fs::canonicalize(program)?);
+    node.args(["--json-path", "statemachine/nightly-warehouse.asl.json"]);
+    Ok(node)
+}
+
+fn pytest(progress: &Progress, definition: &environment::Definition, folder: &str, arguments: &[&str]) -> Result<Command> {
+    let mut python = Environment::ready(definition, progress)?.python();
+    python.current_dir(paths::workspace().join(folder)).args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]).args(arguments);
+    Ok(python)
+}
+
+/// The pages, in a real browser, on a night of the local AWS.
+fn browser(progress: &Progress) -> Result<Command> {
+    let chromium = tools::chromium(progress)?;
+    let artefacts = artefacts()?;
+    let mut python = pytest(progress, &environment::BROWSER, "tests/browser", &["."])?;
+    python.env("CHROMIUM", chromium).env("ARTEFACTS", artefacts).env("CARGO", env!("CARGO")).env("XTASK", std::env::current_exe()?);
+    Ok(python)
+}
+
+/// Where screenshots are kept.
+fn artefacts() -> Result<PathBuf> {
+    let folder = paths::target().join("test/screenshots");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    Ok(folder)
+}
+
+/// A local AWS with the stack deployed, kept up for the checks that need it.
+struct LocalAws {
+    _server: Server,
+}
+
+impl LocalAws {
+    fn start(progress: &Progress) -> Result<Self> {
+        if Addresses::running().is_some() {
+            bail!("a local AWS is running already: stop that `cargo xtask night --keep` first, the tests need a fresh one");
+        }
+        // What downloads and builds shows its progress here, not in the log of a server.
+        for definition in [&environment::EMULATOR, &environment::SAM, &environment::SPARK] {
+            Environment::ready(definition, progress)?;
+        }
+        let stage = progress.stage("local AWS for whole nights");
+        let ready = paths::target().join("test/local-aws.ready");
+        if ready.exists() {
+            fs::remove_file(&ready)?;
+        }
+        let mut night = Command::new(std::env::current_exe()?);
+        night.args(["night", "--idle", "--json"]).arg(&ready);
+        let log = paths::target().join("test/local-aws.log");
+        let mut server = Server::start("local AWS", &mut night, &log)?;
+        server.wait_until(Duration::from_mins(15), || Path::new(&ready).exists())?;
+        stage.done("");
+        Ok(Self { _server: server })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_runners_summaries_are_read() {
+        let nextest = "     Summary [   1.018s] 48 tests run: 46 passed (1 slow), 2 failed, 3 skipped";
+        assert_eq!(Count::Nextest.score(nextest), Some(Score { passed: 46, failed: 2 }));
+        let pytest = "....\n1 failed, 12 passed, 2 errors in 4.31s\n";
+        assert_eq!(Count::Pytest.score(pytest), Some(Score { passed: 12, failed: 3 }));
+        assert_eq!(Count::Pytest.score("no tests ran in 0.01s"), None);
+        assert_eq!(Count::Nextest.score("error: could not compile"), None);
+    }
+}
