@@ -1,12 +1,25 @@
 //! The rules of a night and the ports it needs. No AWS, no clock, no environment, no I/O.
 
+pub mod approval;
+pub mod channel;
+pub mod delivery;
+pub mod evidence;
+pub mod history;
+pub mod link;
+#[cfg(any(test, feature = "memory"))]
+pub mod memory;
 pub mod named;
+pub mod night;
 pub mod object;
+pub mod outcome;
+pub mod people;
 pub mod ports;
 pub mod rates;
 pub mod run_date;
 
 pub use named::Named;
+pub use night::{Node, Step, StepState};
 pub use object::{ObjectEntry, ObjectUri};
+pub use outcome::Outcome;
 pub use rates::{CurrencyCode, Rate, RateTable};
 pub use run_date::RunDate;

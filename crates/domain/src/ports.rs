@@ -3,7 +3,11 @@
 use std::future::Future;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
+use crate::approval::{Approval, TaskToken};
+use crate::link::{ApprovalId, Secret};
+use crate::people::Address;
 use crate::{ObjectEntry, ObjectUri};
 
 /// What time it is.
@@ -38,4 +42,72 @@ pub trait Objects: Send + Sync {
 
     /// Every object below the prefix, in the order of the keys.
     fn list(&self, prefix: &ObjectUri) -> impl Future<Output = Result<Vec<ObjectEntry>, PortError>> + Send;
+}
+
+/// The stored questions. One record arbitrates between everyone who wants to change it.
+pub trait Approvals: Send + Sync {
+    /// The record as the last write left it, or `None` where there is none.
+    fn read(&self, id: &ApprovalId) -> impl Future<Output = Result<Option<Approval>, PortError>> + Send;
+
+    /// Stores `next` if nobody has written since `seen` was read, the definition's clock included; `seen` is `None` for a record that
+    /// must not exist. After an error, it may have been stored or not.
+    fn replace(&self, seen: Option<&Approval>, next: &Approval) -> impl Future<Output = Result<Replaced, PortError>> + Send;
+}
+
+/// Whether a conditional write won.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Replaced {
+    /// It is stored.
+    Stored,
+    /// Somebody else's write came first: what is stored now, from the same call, or `None` where the record is gone.
+    Lost(Option<Box<Approval>>),
+}
+
+/// Tasks that wait in Step Functions.
+pub trait Tasks: Send + Sync {
+    /// Ends the wait with this JSON.
+    fn succeed(&self, token: &TaskToken, output: &str) -> impl Future<Output = Result<TaskAnswer, PortError>> + Send;
+
+    /// Says that the wait goes on.
+    fn beat(&self, token: &TaskToken) -> impl Future<Output = Result<TaskAnswer, PortError>> + Send;
+}
+
+/// What Step Functions says of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskAnswer {
+    /// It waited.
+    Accepted,
+    /// It does not wait: it has timed out, or has its answer, or is gone. Which of them is not said (`TaskTimedOut`, `TaskDoesNotExist`).
+    Closed,
+}
+
+/// Mail to an approver.
+pub trait Mail: Send + Sync {
+    /// Sends plain text to this person and to nobody else.
+    fn send(&self, to: &Address, subject: &str, text: &str) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// The schedules that call `approval-watch` while a question waits: one for each generation, so that ending one never ends another.
+pub trait Watches: Send + Sync {
+    /// Begins to watch, until the given moment at the latest. Beginning twice is beginning once.
+    fn begin(&self, watch: &Watch, until: Timestamp) -> impl Future<Output = Result<(), PortError>> + Send;
+
+    /// Ends the watch. Ending what has ended is no error.
+    fn end(&self, watch: &Watch) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// What a watch is over; also what its schedule sends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Watch {
+    /// The question.
+    pub approval_id: ApprovalId,
+    /// The time it was put.
+    pub generation: u32,
+}
+
+/// Where new secrets come from.
+pub trait Secrets: Send + Sync {
+    /// A secret that nobody can foresee.
+    fn secret(&self) -> Result<Secret, PortError>;
 }

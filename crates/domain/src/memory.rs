@@ -1,0 +1,371 @@
+//! The in-memory side of the ports, with faults and crashes at will, for tests and rehearsals.
+
+pub mod contract;
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest as _, Sha256};
+
+use crate::approval::{Approval, ApprovalStatus, TaskToken};
+use crate::evidence::hex;
+use crate::link::{ApprovalId, Secret};
+use crate::people::Address;
+use crate::ports::{Approvals, Clock, Mail, Objects, PortError, Replaced, Secrets, TaskAnswer, Tasks, Watch, Watches};
+use crate::{ObjectEntry, ObjectUri};
+
+/// What happens to a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It works.
+    Works,
+    /// It fails and has done nothing.
+    FailsBefore,
+    /// It has done its work, and the caller sees a failure.
+    FailsAfter,
+}
+
+/// Every call of the ports that share a gate passes through it.
+#[derive(Debug, Default)]
+pub struct Gate {
+    stepwise: bool,
+    planned: Mutex<Vec<(Option<&'static str>, Fate)>>,
+    calls: Mutex<Vec<&'static str>>,
+}
+
+impl Gate {
+    /// A gate at which every caller stops once before each call, so that a test can decide whose call comes next, or that none does.
+    pub fn stepwise() -> Self {
+        Self { stepwise: true, ..Self::default() }
+    }
+
+    /// Plans what happens to the next call of this name, such as `Tasks.succeed`.
+    pub fn plan(&self, call: &'static str, fate: Fate) {
+        locked(&self.planned).push((Some(call), fate));
+    }
+
+    /// Plans what happens to the next call, whichever it is.
+    pub fn plan_next(&self, fate: Fate) {
+        locked(&self.planned).push((None, fate));
+    }
+
+    /// The names of all calls so far.
+    pub fn calls(&self) -> Vec<&'static str> {
+        locked(&self.calls).clone()
+    }
+
+    async fn pass<T>(&self, call: &'static str, effect: impl FnOnce() -> T) -> Result<T, PortError> {
+        if self.stepwise {
+            stop_once().await;
+        }
+        locked(&self.calls).push(call);
+        let failure = || PortError::new(call, "a planned fault");
+        match self.fate(call) {
+            Fate::Works => Ok(effect()),
+            Fate::FailsBefore => Err(failure()),
+            Fate::FailsAfter => {
+                effect();
+                Err(failure())
+            }
+        }
+    }
+
+    fn fate(&self, call: &'static str) -> Fate {
+        let mut planned = locked(&self.planned);
+        let place = planned.iter().position(|(name, _)| name.is_none_or(|name| name == call));
+        place.map_or(Fate::Works, |place| planned.remove(place).1)
+    }
+}
+
+async fn stop_once() {
+    let mut stopped = false;
+    poll_fn(|_| if std::mem::replace(&mut stopped, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+}
+
+/// A panicking test has failed already: what it held is still good to look at.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A clock that stands still until it is moved.
+#[derive(Debug)]
+pub struct ManualClock(Mutex<Timestamp>);
+
+impl ManualClock {
+    /// A clock that shows this moment.
+    pub fn at(now: Timestamp) -> Self {
+        Self(Mutex::new(now))
+    }
+
+    /// Moves it.
+    pub fn advance(&self, by: SignedDuration) {
+        *locked(&self.0) += by;
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        *locked(&self.0)
+    }
+}
+
+/// Stored objects.
+#[derive(Debug, Default)]
+pub struct MemoryObjects {
+    gate: Arc<Gate>,
+    objects: Mutex<BTreeMap<(String, String), Vec<u8>>>,
+}
+
+impl MemoryObjects {
+    /// An empty store behind this gate.
+    pub fn behind(gate: &Arc<Gate>) -> Self {
+        Self { gate: Arc::clone(gate), ..Self::default() }
+    }
+
+    /// Puts an object there without passing the gate.
+    pub fn put(&self, uri: &ObjectUri, body: impl Into<Vec<u8>>) {
+        locked(&self.objects).insert((uri.bucket().to_owned(), uri.key().to_owned()), body.into());
+    }
+}
+
+impl Objects for MemoryObjects {
+    async fn read(&self, uri: &ObjectUri) -> Result<Option<Vec<u8>>, PortError> {
+        let place = (uri.bucket().to_owned(), uri.key().to_owned());
+        self.gate.pass("Objects.read", || locked(&self.objects).get(&place).cloned()).await
+    }
+
+    async fn write(&self, uri: &ObjectUri, _content_type: &str, body: Vec<u8>) -> Result<(), PortError> {
+        self.gate.pass("Objects.write", || self.put(uri, body)).await
+    }
+
+    async fn list(&self, prefix: &ObjectUri) -> Result<Vec<ObjectEntry>, PortError> {
+        let entry =
+            |key: &str, body: &[u8]| ObjectEntry { key: key.to_owned(), size: body.len() as u64, etag: hex(&Sha256::digest(body)[..16]) };
+        let listing = || {
+            let objects = locked(&self.objects);
+            let below = objects.iter().filter(|((bucket, key), _)| bucket == prefix.bucket() && key.starts_with(prefix.key()));
+            below.map(|((_, key), body)| entry(key, body)).collect()
+        };
+        self.gate.pass("Objects.list", listing).await
+    }
+}
+
+/// The stored questions.
+#[derive(Debug, Default)]
+pub struct MemoryApprovals {
+    gate: Arc<Gate>,
+    records: Mutex<BTreeMap<ApprovalId, Approval>>,
+}
+
+impl MemoryApprovals {
+    /// An empty store behind this gate.
+    pub fn behind(gate: &Arc<Gate>) -> Self {
+        Self { gate: Arc::clone(gate), ..Self::default() }
+    }
+
+    /// What the definition's `ExpireApproval` writes, unless somebody has decided. Answers with the record as it then is.
+    pub fn expire(&self, id: &ApprovalId, at: Timestamp) -> Option<Approval> {
+        let mut records = locked(&self.records);
+        let record = records.get_mut(id)?;
+        if record.status == ApprovalStatus::Pending {
+            record.status = ApprovalStatus::Expired { at };
+        }
+        Some(record.clone())
+    }
+
+    /// The record, without passing the gate.
+    pub fn stored(&self, id: &ApprovalId) -> Option<Approval> {
+        locked(&self.records).get(id).cloned()
+    }
+}
+
+impl Approvals for MemoryApprovals {
+    async fn read(&self, id: &ApprovalId) -> Result<Option<Approval>, PortError> {
+        self.gate.pass("Approvals.read", || self.stored(id)).await
+    }
+
+    async fn replace(&self, seen: Option<&Approval>, next: &Approval) -> Result<Replaced, PortError> {
+        let conditional_write = || {
+            let mut records = locked(&self.records);
+            let stored = records.get(&next.id);
+            let unchanged = match (seen, stored) {
+                (None, None) => true,
+                (Some(seen), Some(stored)) => seen.revision == stored.revision && seen.status.name() == stored.status.name(),
+                _ => false,
+            };
+            if !unchanged {
+                return Replaced::Lost(stored.cloned().map(Box::new));
+            }
+            records.insert(next.id.clone(), next.clone());
+            Replaced::Stored
+        };
+        self.gate.pass("Approvals.replace", conditional_write).await
+    }
+}
+
+/// What became of a waiting task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wait {
+    /// It waits, and was beaten for so often.
+    Waiting(u32),
+    /// It has its answer.
+    Answered(String),
+    /// Its clock ran out, or it was stopped.
+    Over,
+}
+
+/// Tasks that wait.
+#[derive(Debug, Default)]
+pub struct MemoryTasks {
+    gate: Arc<Gate>,
+    waits: Mutex<BTreeMap<String, Wait>>,
+}
+
+impl MemoryTasks {
+    /// No task waits yet.
+    pub fn behind(gate: &Arc<Gate>) -> Self {
+        Self { gate: Arc::clone(gate), ..Self::default() }
+    }
+
+    /// A task begins to wait.
+    pub fn wait(&self, token: &TaskToken) {
+        locked(&self.waits).insert(token.expose().to_owned(), Wait::Waiting(0));
+    }
+
+    /// A task stops waiting, unless it has its answer.
+    pub fn time_out(&self, token: &TaskToken) {
+        if let Some(wait @ Wait::Waiting(_)) = locked(&self.waits).get_mut(token.expose()) {
+            *wait = Wait::Over;
+        }
+    }
+
+    /// What became of it.
+    pub fn outcome(&self, token: &TaskToken) -> Option<Wait> {
+        locked(&self.waits).get(token.expose()).cloned()
+    }
+
+    fn close(&self, token: &TaskToken, close: impl FnOnce(u32) -> Wait) -> TaskAnswer {
+        match locked(&self.waits).get_mut(token.expose()) {
+            Some(wait) => match wait {
+                Wait::Waiting(beats) => {
+                    *wait = close(*beats);
+                    TaskAnswer::Accepted
+                }
+                Wait::Answered(_) | Wait::Over => TaskAnswer::Closed,
+            },
+            None => TaskAnswer::Closed,
+        }
+    }
+}
+
+impl Tasks for MemoryTasks {
+    async fn succeed(&self, token: &TaskToken, output: &str) -> Result<TaskAnswer, PortError> {
+        self.gate.pass("Tasks.succeed", || self.close(token, |_| Wait::Answered(output.to_owned()))).await
+    }
+
+    async fn beat(&self, token: &TaskToken) -> Result<TaskAnswer, PortError> {
+        self.gate.pass("Tasks.beat", || self.close(token, |beats| Wait::Waiting(beats + 1))).await
+    }
+}
+
+/// A mail that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentMail {
+    /// Whom it went to.
+    pub to: Address,
+    /// Its subject.
+    pub subject: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// Mails that were sent.
+#[derive(Debug, Default)]
+pub struct MemoryMail {
+    gate: Arc<Gate>,
+    sent: Mutex<Vec<SentMail>>,
+}
+
+impl MemoryMail {
+    /// No mail is sent yet.
+    pub fn behind(gate: &Arc<Gate>) -> Self {
+        Self { gate: Arc::clone(gate), ..Self::default() }
+    }
+
+    /// Everything that was sent, in order.
+    pub fn sent(&self) -> Vec<SentMail> {
+        locked(&self.sent).clone()
+    }
+}
+
+impl Mail for MemoryMail {
+    async fn send(&self, to: &Address, subject: &str, text: &str) -> Result<(), PortError> {
+        let mail = SentMail { to: to.clone(), subject: subject.to_owned(), text: text.to_owned() };
+        self.gate.pass("Mail.send", || locked(&self.sent).push(mail)).await
+    }
+}
+
+/// Watches that were begun and have not ended.
+#[derive(Debug, Default)]
+pub struct MemoryWatches {
+    gate: Arc<Gate>,
+    begun: Mutex<Vec<(Watch, Timestamp)>>,
+}
+
+impl MemoryWatches {
+    /// Nothing is watched yet.
+    pub fn behind(gate: &Arc<Gate>) -> Self {
+        Self { gate: Arc::clone(gate), ..Self::default() }
+    }
+
+    /// What is being watched, and until when at the latest.
+    pub fn begun(&self) -> Vec<(Watch, Timestamp)> {
+        locked(&self.begun).clone()
+    }
+}
+
+impl Watches for MemoryWatches {
+    async fn begin(&self, watch: &Watch, until: Timestamp) -> Result<(), PortError> {
+        let begin = || {
+            let mut begun = locked(&self.begun);
+            if !begun.iter().any(|(known, _)| known == watch) {
+                begun.push((watch.clone(), until));
+            }
+        };
+        self.gate.pass("Watches.begin", begin).await
+    }
+
+    async fn end(&self, watch: &Watch) -> Result<(), PortError> {
+        self.gate.pass("Watches.end", || locked(&self.begun).retain(|(known, _)| known != watch)).await
+    }
+}
+
+/// Secrets that a test can foresee: the first is made of ones, the second of twos.
+#[derive(Debug, Default)]
+pub struct CountedSecrets(Mutex<u8>);
+
+impl Secrets for CountedSecrets {
+    fn secret(&self) -> Result<Secret, PortError> {
+        let mut count = locked(&self.0);
+        *count += 1;
+        Ok(Secret::new([*count; 32]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_store_keeps_its_contract() {
+        let store = MemoryApprovals::default();
+        let at = Timestamp::UNIX_EPOCH;
+        contract::approvals(&store, "memory", async |id| {
+            store.expire(id, at).is_some_and(|record| record.status == ApprovalStatus::Expired { at })
+        })
+        .await;
+    }
+}

@@ -1,0 +1,194 @@
+//! What every side of the approvals port must do. Runs on memory and on DynamoDB, so that what is proven on one holds on the other.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::approval::{Answer, Approval, ApprovalStatus, Approver, Click, Decision, Handover, Question, Remark, Ruling, Verdict};
+use crate::evidence::{AppliedRates, CategoryFigures, Evidence, EvidenceDigest, Quality, RuleResult, RuleVerdict, Summary};
+use crate::link::{ApprovalId, Secret};
+use crate::ports::{Approvals, Replaced};
+
+/// A question about 48,212 order lines to the given people, put at 02:24 UTC with an hour to answer. The n-th person's secret is made of
+/// the byte n, counted from 1.
+pub fn question(id: &ApprovalId, people: &[&str], required: u32) -> Question {
+    let asked_at: Timestamp = "2026-11-21T02:24:00Z".parse().expect("a timestamp");
+    let approver = |(place, address): (usize, &&str)| Approver {
+        address: address.parse().expect("an address"),
+        secret_hash: secret(place).hash(),
+        answer: None,
+    };
+    Question {
+        id: id.clone(),
+        task_token: "token-1".to_owned().try_into().expect("a token"),
+        execution_arn: "arn:aws:states:eu-central-1:111122223333:execution:nightly-warehouse:2026-11-20-a1".to_owned(),
+        evidence: evidence(),
+        approvers: people.iter().enumerate().map(approver).collect(),
+        required,
+        asked_at,
+        expires_at: asked_at + SignedDuration::from_hours(1),
+    }
+}
+
+/// The secret of the person at this place.
+pub fn secret(place: usize) -> Secret {
+    Secret::new([u8::try_from(place + 1).expect("few people"); 32])
+}
+
+/// A build that passed its gate.
+pub fn evidence() -> Evidence {
+    let money = |text: &str| text.parse().expect("an amount");
+    let category = |name: Option<&str>, order_lines, revenue| CategoryFigures {
+        category: name.map(str::to_owned),
+        order_lines,
+        revenue_base: money(revenue),
+    };
+    let rule = |place: usize, rule: &str, metric: &str, value: f64| RuleResult {
+        name: format!("Rule_{place}"),
+        rule: rule.to_owned(),
+        result: RuleVerdict::Pass,
+        message: None,
+        metrics: [(metric.to_owned(), value)].into(),
+    };
+    let staged_uri = "s3://work/nightly-warehouse/run_date=2026-11-20/2026-11-20-a1/apply-fx/".parse().expect("an address");
+    Evidence {
+        digest: EvidenceDigest::of(&staged_uri, &[]),
+        staged_uri,
+        summary: Summary {
+            run_date: "2026-11-20".parse().expect("a date"),
+            run_id: "2026-11-20-a1".to_owned(),
+            base_currency: "EUR".to_owned(),
+            orders: 16_021,
+            order_lines: 48_212,
+            revenue_base: money("1284306.52"),
+            unmatched_lines: 37,
+            rates: AppliedRates {
+                effective_date: "2026-11-19".parse().expect("a date"),
+                source: "frankfurter".to_owned(),
+                currencies: ["EUR", "GBP", "SEK", "USD"].map(str::to_owned).to_vec(),
+            },
+            categories: vec![
+                category(Some("Electronics"), 9_480, "612940.11"),
+                category(Some("Home"), 12_007, "387655.40"),
+                category(Some("Sports"), 8_214, "184380.77"),
+                category(Some("Shoes"), 11_902, "96418.02"),
+                category(None, 37, "2912.22"),
+            ],
+        },
+        quality: Quality {
+            score: 1.0,
+            ruleset: "orders_curated".to_owned(),
+            rules: vec![
+                rule(1, "RowCount > 0", "Dataset.*.RowCount", 48_212.0),
+                rule(2, "IsPrimaryKey \"order_id\" \"line_number\"", "Multicolumn.order_id,line_number.Uniqueness", 1.0),
+                rule(3, "Completeness \"category\" >= 0.98", "Column.category.Completeness", 0.999_233),
+            ],
+        },
+    }
+}
+
+/// Checks a store. `expire` does what the definition's `ExpireApproval` does to it, and says whether it wrote; `id` names a record that
+/// doesn't exist yet, a different one for each letter that is added to it.
+pub async fn approvals<Store: Approvals>(store: &Store, id: &str, expire: impl AsyncFn(&ApprovalId) -> bool) {
+    a_record_is_read_back_as_it_was_written(store, &named(id, "a")).await;
+    only_one_of_two_writers_wins(store, &named(id, "b")).await;
+    the_clock_and_people_exclude_each_other(store, &named(id, "c"), &named(id, "d"), expire).await;
+}
+
+fn named(id: &str, letter: &str) -> ApprovalId {
+    format!("{id}-{letter}").parse().expect("an approval id")
+}
+
+async fn a_record_is_read_back_as_it_was_written(store: &impl Approvals, id: &ApprovalId) {
+    assert_eq!(store.read(id).await.expect("a read"), None, "there is no such record yet");
+    let mut record = question(id, &["a.berg@nordvik.example", "b.osei@nordvik.example"], 2).first();
+    write(store, None, &record).await;
+    record = rewritten(store, &record, |next| {
+        next.approvers[0].answer = Some(Answer { decision: Decision::Approve { comment: Some(remark("Fine.")) }, at: next.asked_at });
+    })
+    .await;
+    let verdict = Verdict {
+        decision: Ruling::Rejected,
+        by: "B. Osei".to_owned(),
+        at: record.asked_at + SignedDuration::from_secs(1),
+        reason: Some("«Wörter» and \"quotes\"\nof two lines".to_owned()),
+        comment: None,
+        evidence_digest: record.evidence.digest.clone(),
+        order_lines: 48_212,
+    };
+    let statuses = [
+        ApprovalStatus::Decided { verdict: verdict.clone(), handover: Handover::Due },
+        ApprovalStatus::Decided {
+            verdict: verdict.clone(),
+            handover: Handover::Closed { at: record.asked_at + SignedDuration::from_millis(1_234) },
+        },
+        ApprovalStatus::Decided { verdict, handover: Handover::Delivered { at: record.expires_at } },
+    ];
+    for status in statuses {
+        record = rewritten(store, &record, |next| next.status = status).await;
+    }
+}
+
+async fn only_one_of_two_writers_wins(store: &impl Approvals, id: &ApprovalId) {
+    let first = question(id, &["a.berg@nordvik.example", "b.osei@nordvik.example"], 2).first();
+    write(store, None, &first).await;
+    assert_eq!(store.replace(None, &first).await.expect("a write"), lost(&first), "a record is created once");
+
+    let by = |approver| clicked(&first, approver);
+    let (one, other) = (by(0), by(1));
+    write(store, Some(&first), &one).await;
+    assert_eq!(store.replace(Some(&first), &other).await.expect("a write"), lost(&one), "the loser is told who won, by the same call");
+    assert_eq!(store.read(id).await.expect("a read"), Some(one), "and has changed nothing");
+
+    let gone = Approval { id: named(id.as_str(), "gone"), ..first.clone() };
+    assert_eq!(store.replace(Some(&gone), &gone).await.expect("a write"), Replaced::Lost(None), "what is gone is not written again");
+}
+
+async fn the_clock_and_people_exclude_each_other(
+    store: &impl Approvals,
+    late: &ApprovalId,
+    early: &ApprovalId,
+    expire: impl AsyncFn(&ApprovalId) -> bool,
+) {
+    let record = question(late, &["a.berg@nordvik.example"], 1).first();
+    write(store, None, &record).await;
+    assert!(expire(late).await, "the clock settles what is pending");
+    let Replaced::Lost(Some(settled)) = store.replace(Some(&record), &clicked(&record, 0)).await.expect("a write") else {
+        panic!("an answer after the clock must lose");
+    };
+    assert_eq!((settled.status.name(), settled.revision), ("EXPIRED", record.revision));
+    assert_eq!(store.read(late).await.expect("a read"), Some(*settled), "the clock's word stays");
+
+    let record = question(early, &["a.berg@nordvik.example"], 1).first();
+    let decided = clicked(&record, 0);
+    write(store, None, &record).await;
+    write(store, Some(&record), &decided).await;
+    assert!(!expire(early).await, "the clock follows what is decided");
+    assert_eq!(store.read(early).await.expect("a read"), Some(decided));
+}
+
+fn clicked(record: &Approval, approver: usize) -> Approval {
+    match record.click(approver, Decision::Approve { comment: None }, record.asked_at) {
+        Click::Counts(next) => *next,
+        Click::Void(standing) => panic!("the question is {standing:?}"),
+    }
+}
+
+async fn rewritten(store: &impl Approvals, seen: &Approval, change: impl FnOnce(&mut Approval)) -> Approval {
+    let mut next = seen.clone();
+    next.revision += 1;
+    change(&mut next);
+    write(store, Some(seen), &next).await;
+    next
+}
+
+async fn write(store: &impl Approvals, seen: Option<&Approval>, next: &Approval) {
+    assert_eq!(store.replace(seen, next).await.expect("a write"), Replaced::Stored);
+    assert_eq!(store.read(&next.id).await.expect("a read").as_ref(), Some(next), "what was written is what is read");
+}
+
+fn lost(to: &Approval) -> Replaced {
+    Replaced::Lost(Some(Box::new(to.clone())))
+}
+
+fn remark(text: &str) -> Remark {
+    Remark::parse(text).expect("a remark")
+}
