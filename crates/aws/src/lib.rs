@@ -1,3 +1,8 @@
 //! The AWS side of the ports.
 
+pub mod executions;
 pub mod fx;
+pub mod slack;
+
+#[cfg(test)]
+mod fake_server;

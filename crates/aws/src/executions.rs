@@ -1,0 +1,104 @@
+//! Executions of the state machine, as Step Functions remembers them.
+
+use std::error::Error;
+
+use aws_sdk_sfn::Client;
+use aws_sdk_sfn::types::{HistoryEvent as SdkEvent, StateEnteredEventDetails, StateExitedEventDetails};
+use jiff::Timestamp;
+use nightly_domain::history::{EventKind, Histories, HistoryEvent};
+use nightly_domain::ports::PortError;
+
+/// The executions of one account and region.
+#[derive(Debug, Clone)]
+pub struct Executions {
+    client: Client,
+}
+
+impl Executions {
+    /// The executions behind this client.
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+}
+
+impl Histories for Executions {
+    async fn history(&self, execution_arn: &str) -> Result<Vec<HistoryEvent>, PortError> {
+        let failed = |source: Box<dyn Error + Send + Sync>| PortError::new(format!("GetExecutionHistory {execution_arn}"), source);
+        // Without the data: it holds the approval's task token, and nobody here needs it.
+        let question = self.client.get_execution_history().execution_arn(execution_arn).include_execution_data(false).max_results(1000);
+        let mut pages = question.into_paginator().items().send();
+        let mut events = Vec::new();
+        while let Some(event) = pages.next().await {
+            let event = event.map_err(|error| failed(error.into()))?;
+            events.push(read(&event).map_err(|error| failed(error.into()))?);
+        }
+        Ok(events)
+    }
+}
+
+fn read(event: &SdkEvent) -> Result<HistoryEvent, jiff::Error> {
+    let entered = event.state_entered_event_details().map(StateEnteredEventDetails::name);
+    let exited = event.state_exited_event_details().map(StateExitedEventDetails::name);
+    let error = event.execution_failed_event_details().and_then(|details| details.error());
+    Ok(HistoryEvent {
+        id: event.id(),
+        previous_id: event.previous_event_id(),
+        at: Timestamp::from_nanosecond(event.timestamp().as_nanos())?,
+        kind: EventKind::read(event.r#type().as_str(), entered.or(exited), error),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sfn::config::{BehaviorVersion, Credentials, Region};
+    use nightly_domain::history::read_json;
+
+    use super::*;
+    use crate::fake_server::FakeServer;
+
+    #[tokio::test]
+    async fn a_history_of_two_pages_is_read_like_the_one_it_is() {
+        let recorded = include_str!("../../domain/histories/rates-unavailable.json");
+        let mut events: Vec<serde_json::Value> =
+            serde_json::from_str::<serde_json::Value>(recorded).unwrap()["events"].as_array().unwrap().clone();
+        for event in &mut events {
+            // The wire has epoch seconds where the command line prints RFC 3339.
+            let at: Timestamp = event["timestamp"].as_str().unwrap().parse().unwrap();
+            event["timestamp"] = at.as_duration().as_secs_f64().into();
+        }
+        let rest = events.split_off(20);
+        let server = FakeServer::answering(vec![
+            (200, serde_json::json!({"events": events, "nextToken": "more"}).to_string()),
+            (200, serde_json::json!({"events": rest}).to_string()),
+        ]);
+
+        let read = executions(&server.address).history("arn:aws:states:eu-central-1:111122223333:execution:nightly:a1").await.unwrap();
+
+        let expected = read_json(recorded).unwrap();
+        assert_eq!(read.len(), expected.len());
+        for (read, expected) in read.iter().zip(&expected) {
+            assert_eq!((read.id, read.previous_id, &read.kind), (expected.id, expected.previous_id, &expected.kind));
+            assert!(read.at.duration_since(expected.at).as_millis().abs() <= 1, "a double holds milliseconds, and little more");
+        }
+        let asked = server.requests();
+        assert!(asked[0].contains(r#""includeExecutionData":false"#), "{}", asked[0]);
+        assert!(asked[1].contains(r#""nextToken":"more""#), "{}", asked[1]);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_execution_is_a_failed_call_that_names_it() {
+        let server = FakeServer::answering(vec![(400, r#"{"__type":"ExecutionDoesNotExist","message":"gone"}"#.to_owned())]);
+        let error = executions(&server.address).history("arn:of:nothing").await.unwrap_err();
+        assert_eq!(error.to_string(), "GetExecutionHistory arn:of:nothing failed");
+    }
+
+    fn executions(endpoint: &str) -> Executions {
+        let config = aws_sdk_sfn::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-central-1"))
+            .credentials_provider(Credentials::new("key", "secret", None, None, "test"))
+            .endpoint_url(endpoint)
+            .build();
+        Executions::new(Client::from_conf(config))
+    }
+}
