@@ -13,6 +13,8 @@ use crate::progress::Stage;
 
 /// The stack of the local night.
 pub const STACK: &str = "nightly-warehouse";
+/// The id that the template's tag gives the approvals' API on the local AWS.
+const API: &str = "approvals";
 const ARTIFACTS: &str = "nightly-warehouse-artifacts";
 /// The secret that holds the address of the local Slack.
 pub const SLACK_SECRET: &str = "nightly-warehouse/slack-webhook";
@@ -83,7 +85,8 @@ pub fn deploy(
         format!("RequiredApprovals={}", parameters.required_approvals),
         format!("ApprovalTimeoutSeconds={}", parameters.approval_seconds),
         "ApprovalWatchMinutes=1".to_owned(),
-        format!("ApprovalBaseUrl={endpoint}/_aws/execute-api/{STACK}"),
+        format!("ApprovalBaseUrl={endpoint}/_aws/execute-api/{API}"),
+        format!("ArtifactBucket={ARTIFACTS}"),
         format!("FxUrl={}/v1", parameters.outside),
         "QualityPollSeconds=1".to_owned(),
         format!("SlackWebhookSecret={SLACK_SECRET}"),

@@ -450,6 +450,7 @@ impl Report<'_> {
             "work": addresses.bucket(outputs.value("WorkBucket")?),
             "site": addresses.bucket(outputs.value("SiteBucket")?),
             "table": outputs.value("CuratedTable")?,
+            "database": outputs.value("Database")?,
             "night": self.timeline.json(),
         }))
     }

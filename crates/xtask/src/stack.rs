@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::client::{ACCOUNT, Client};
-use crate::deploy::local_credentials;
+use crate::deploy::{STACK, local_credentials};
 use crate::environment::Environment;
 use crate::paths;
 use crate::process::{Server, memory};
@@ -168,8 +168,8 @@ impl Addresses {
             "/faults",
             &json!({"fx-down": is(Fault::FxDown), "fx-missing-currency": is(Fault::FxMissingCurrency), "slack-down": is(Fault::SlackDown)}),
         )?;
-        let flaky: &[&str] = if is(Fault::GlueFlaky) { &["transform-orders", "publish-to-warehouse"] } else { &[] };
-        self.spark().post_json("/faults", &json!({"failOnce": flaky}))?;
+        let flaky = ["transform-orders", "publish-to-warehouse"].map(|job| format!("{STACK}-{job}"));
+        self.spark().post_json("/faults", &json!({"failOnce": if is(Fault::GlueFlaky) { flaky.as_slice() } else { &[] }}))?;
         Ok(())
     }
 }

@@ -214,10 +214,10 @@ fn nextest(progress: &Progress, arguments: &[&str]) -> Result<Command> {
     Ok(nextest)
 }
 
-/// What `cargo deny` can tell without its advisory database, which is not on the package registries.
+/// What `cargo deny` can tell without its advisory database, which is on no package registry.
 fn deny(progress: &Progress) -> Result<Command> {
     let mut deny = Command::new(tools::DENY.ready(progress)?);
-    deny.current_dir(paths::workspace()).args(["--offline", "check", "bans", "licenses", "sources"]);
+    deny.current_dir(paths::workspace()).args(["--locked", "check", "bans", "licenses", "sources"]);
     deny.env("CARGO", env!("CARGO"));
     Ok(deny)
 }

@@ -1,0 +1,127 @@
+"""A headless Chromium, and nights of the running local AWS to look at with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ARTEFACTS = Path(os.environ["ARTEFACTS"])
+
+
+class Night:
+    """`cargo xtask night` without an answer on the command line: it asks, and waits for somebody to click."""
+
+    def __init__(self, arguments: list[str], report: Path) -> None:
+        self.report_file = report
+        self.lines: list[str] = []
+        self.links: dict[str, str] = {}
+        self.inbox = ""
+        self._asked = threading.Event()
+        self._process = subprocess.Popen(
+            [os.environ["XTASK"], "night", "--json", str(report), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self.lines.append(line)
+            if link := re.search(r"(\S+@\S+)\s+(http\S+/approvals/\S+)", line):
+                self.links[link[1]] = link[2]
+            elif inbox := re.search(r"inbox\s+(http\S+)", line):
+                self.inbox = inbox[1]
+                self._asked.set()
+        self._asked.set()
+
+    def wait_for_question(self) -> None:
+        assert self._asked.wait(timeout=240) and self.links, "nobody was asked:\n" + "".join(self.lines)
+
+    def wait_for_end(self) -> dict[str, Any]:
+        self._process.wait(timeout=240)
+        self._reader.join(timeout=10)
+        assert self.report_file.exists(), "the night left no report:\n" + "".join(self.lines)
+        return {"code": self._process.returncode, **json.loads(self.report_file.read_text())}
+
+    def stop(self) -> None:
+        if self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait(timeout=30)
+
+
+@pytest.fixture
+def start_night(tmp_path: Path) -> Iterator[Callable[..., Night]]:
+    nights: list[Night] = []
+
+    def start(*arguments: str) -> Night:
+        nights.append(Night(list(arguments), tmp_path / f"night-{len(nights)}.json"))
+        return nights[-1]
+
+    yield start
+    for night in nights:
+        night.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=os.environ["CHROMIUM"],
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--disable-background-networking",
+                "--disable-component-update",
+            ],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """A page of the given width; what the browser complains of on it fails the test."""
+    contexts = []
+    complaints: list[str] = []
+
+    def new(width: int = 1440, *, dark: bool = False, scripts: bool = True) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=scripts,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on(
+            "console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None
+        )
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        return page
+
+    yield new
+    for context in contexts:
+        context.close()
+    # The browser asks every site for its icon; the API has none, and says so.
+    assert [text for text in complaints if "favicon" not in text and "404" not in text] == []
+
+
+def keep(page: Page, name: str) -> None:
+    """Keeps a screenshot, and checks that nothing runs out of the page's sides."""
+    ARTEFACTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=True)
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert overflow <= 0, f"{name} is {overflow} px wider than its window"
