@@ -64,7 +64,7 @@ impl Night {
 
     #[track_caller]
     fn assert_nothing_published(&self) {
-        assert_eq!(self.tries("PublishToWarehouse").unwrap_or_default() > 0, false, "nothing was started that publishes");
+        assert_eq!(self.tries("PublishToWarehouse"), None, "nothing was started that publishes");
         assert!(!self.partition().exists(), "{} is there", self.partition().display());
     }
 
@@ -247,12 +247,12 @@ fn a_no_ends_the_night_with_the_reason_and_the_person() {
 #[ignore = "needs the local AWS"]
 fn an_approval_waits_its_whole_time_because_somebody_beats_and_then_expires() {
     let started = Instant::now();
-    // The heartbeat is half of it: unless approval-watch beats, the wait ends after 75 seconds.
-    let night = Night::run(&["--date", "2026-11-10", "--orders", "500", "--approval-seconds", "150"]);
+    // Locally a beat comes every minute, and three may be missed: unless approval-watch beats, the wait ends after 180 seconds.
+    let night = Night::run(&["--date", "2026-11-10", "--orders", "500", "--approval-seconds", "240"]);
     night.assert_ended(3, "ApprovalExpired");
     let steps = night.report["night"]["steps"].as_array().unwrap();
     let approval = steps.iter().find(|step| step["state"] == "ManualApproval").unwrap();
-    assert!(approval["seconds"].as_f64().unwrap() >= 149.0, "{approval} of {:?}", started.elapsed());
+    assert!(approval["seconds"].as_f64().unwrap() >= 239.0, "{approval} of {:?}", started.elapsed());
 }
 
 #[test]
