@@ -1,8 +1,97 @@
-//! The AWS side of the ports.
+//! The AWS side of the ports. The only crate that names AWS's own.
 
+pub mod approvals;
 pub mod executions;
 pub mod fx;
+pub mod mail;
+pub mod objects;
+pub mod secrets;
 pub mod slack;
+pub mod tasks;
+pub mod watches;
 
 #[cfg(test)]
 mod fake_server;
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_config::timeout::TimeoutConfig;
+
+use crate::approvals::DynamoApprovals;
+use crate::executions::Executions;
+use crate::mail::SnsMail;
+use crate::objects::S3Objects;
+use crate::slack::SlackChannel;
+use crate::tasks::StepFunctionsTasks;
+use crate::watches::{Rounds, SchedulerWatches};
+
+/// An account and region, and how to call them: every port's AWS side comes from here.
+#[derive(Debug, Clone)]
+pub struct Aws {
+    config: SdkConfig,
+}
+
+impl Aws {
+    /// What the environment says: credentials, region, and an endpoint for a local AWS. A call gets no longer than a function has.
+    pub async fn from_environment() -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(2))
+            .operation_attempt_timeout(Duration::from_secs(5))
+            .operation_timeout(Duration::from_secs(12))
+            .build();
+        Self { config: aws_config::from_env().timeout_config(timeouts).load().await }
+    }
+
+    /// Stored objects.
+    pub fn objects(&self) -> S3Objects {
+        // A local AWS has one address for all buckets.
+        let path_style = self.config.endpoint_url().is_some();
+        S3Objects::new(aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(&self.config).force_path_style(path_style).build()))
+    }
+
+    /// The stored questions, in this table.
+    pub fn approvals(&self, table: &str) -> DynamoApprovals {
+        DynamoApprovals::new(aws_sdk_dynamodb::Client::new(&self.config), table)
+    }
+
+    /// Tasks that wait.
+    pub fn tasks(&self) -> StepFunctionsTasks {
+        StepFunctionsTasks::new(aws_sdk_sfn::Client::new(&self.config))
+    }
+
+    /// Mail to approvers through this topic.
+    pub fn mail(&self, topic_arn: &str) -> SnsMail {
+        SnsMail::new(aws_sdk_sns::Client::new(&self.config), topic_arn)
+    }
+
+    /// The watches of this schedule group. Only who begins watches needs to say how they go their rounds.
+    pub fn watches(&self, group: &str, rounds: Option<Rounds>) -> SchedulerWatches {
+        SchedulerWatches::new(aws_sdk_scheduler::Client::new(&self.config), group, rounds)
+    }
+
+    /// The executions of the state machines.
+    pub fn executions(&self) -> Executions {
+        Executions::new(aws_sdk_sfn::Client::new(&self.config))
+    }
+
+    /// The Slack channel whose webhook this secret holds.
+    pub fn slack(&self, secret_name: &str) -> Result<SlackChannel, reqwest::Error> {
+        SlackChannel::new(aws_sdk_secretsmanager::Client::new(&self.config), secret_name)
+    }
+
+    /// A server that stands in for AWS.
+    #[cfg(test)]
+    fn at(endpoint: &str) -> Self {
+        use aws_config::{BehaviorVersion, Region};
+        use aws_sdk_sfn::config::{Credentials, SharedCredentialsProvider};
+
+        let credentials = Credentials::new("key", "secret", None, None, "test");
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-central-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .endpoint_url(endpoint);
+        Self { config: config.build() }
+    }
+}

@@ -16,18 +16,21 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
 }
 
+/// Any error.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// A call to the world outside failed: the message names the call, the source says why.
 #[derive(Debug, thiserror::Error)]
 #[error("{call} failed")]
 pub struct PortError {
     call: String,
     #[source]
-    source: Box<dyn std::error::Error + Send + Sync>,
+    source: BoxError,
 }
 
 impl PortError {
     /// `call` names the operation and what it was for, such as `GetObject s3://bucket/key`.
-    pub fn new(call: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub fn new(call: impl Into<String>, source: impl Into<BoxError>) -> Self {
         Self { call: call.into(), source: source.into() }
     }
 }
