@@ -1,0 +1,29 @@
+"""The local AWS: MiniStack 1.5.33, with the gaps filled that this project's template and state machines need.
+
+    cd local && GATEWAY_PORT=4566 S3_DATA_DIR=… INBOX_DIR=… LOG_DIR=… SPARK_RUNNER_URL=http://127.0.0.1:… python -m emulator
+
+listens on 127.0.0.1 only, says `Local AWS at http://127.0.0.1:4566` once it is about to, answers at
+`/_ministack/health`, and ends within two seconds of SIGTERM, SIGINT or the end of the process that started it.
+
+| gap | what it is about | tests |
+|---|---|---|
+| `api_endpoint` | an HTTP API's address | `test_services.py` |
+| `athena_results` | where a query's result lies | `test_athena.py` |
+| `athena_tables` | which partitions a query reads | `test_athena.py` |
+| `data_quality` | rulesets, runs, results | `test_data_quality.py` |
+| `function_logs` | a log file per function | `test_services.py` |
+| `glue_jobs` | job runs by Spark, one at a time | `test_glue_jobs.py` |
+| `jsonata_executions` | variables, retries, time, branches, history, stops | `test_jsonata_executions.py` |
+| `s3_on_disk` | buckets are folders that others may write | `test_s3_on_disk.py` |
+| `schedules` | EventBridge Scheduler | `test_schedules.py` |
+| `sns_mail` | mail in a folder | `test_sns_mail.py` |
+| `status_events` | executions that timed out or were aborted | `test_status_events.py` |
+| `task_tokens` | open, closed and unknown tokens | `test_task_tokens.py` |
+
+Each gap is a module of `gaps` that says what AWS documents and what MiniStack does, names the functions of MiniStack
+that it replaces, and holds a digest of their source. `test_replacements.py` goes red when a digest no longer fits, and
+a gap's own tests do when it is left out: `python -m pytest emulator --without "athena_tables sns_mail"`. After an
+update of MiniStack, a gap whose tests stay green without it can go.
+
+`states` interprets state machines; `gaps/jsonata_executions.py` is the one place that knows it.
+"""
