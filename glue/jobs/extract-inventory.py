@@ -1,4 +1,4 @@
-"""The inventory snapshot of the run date, typed: stock, items and warehouses. One malformed line fails the job before anything is written."""
+"""The inventory snapshot of the run date, typed. One malformed line fails the job before anything is written."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Orders joined with the inventory dimension. Every order line stays: one that the snapshot does not know has no category, and is counted."""
+"""Orders joined with the inventory dimension. Every order line stays: one that no snapshot row fits has no category, and is counted."""
 
 import json
 import sys

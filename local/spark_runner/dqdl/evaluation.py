@@ -266,9 +266,9 @@ class _RuleType:
         numeric = [condition for condition in (None if self.takes_values else rule.condition, rule.threshold) if condition]
         if any(not isinstance(operand, Decimal) for condition in numeric for operand in condition.operands):
             raise _NotJudged(Outcome.ERROR, f"{rule.type} is compared with numbers only")
-        if self.takes_values and rule.condition and rule.condition.operator in _ORDERED:
-            if any(isinstance(operand, Keyword) for operand in rule.condition.operands):
-                raise _NotJudged(Outcome.ERROR, f"{rule.condition.operator} takes no keyword")
+        ordered = rule.condition.operands if rule.condition and rule.condition.operator in _ORDERED else ()
+        if any(isinstance(operand, Keyword) for operand in ordered):
+            raise _NotJudged(Outcome.ERROR, f"{rule.condition.operator} takes no keyword")
 
 
 # What Spark refuses before it runs, and what fails while it runs.
@@ -288,7 +288,7 @@ _MANY = range(1, 100)
 _RULES = {
     "RowCount": _RuleType(Evaluator.row_count, parameters=range(1), names_columns=False),
     "ColumnCount": _RuleType(Evaluator.column_count, parameters=range(1), names_columns=False, takes_where=False),
-    "ColumnExists": _RuleType(Evaluator.column_exists, condition=False, names_columns=False, takes_where=False),
+    "ColumnExists": _RuleType(Evaluator.column_exists, condition=False, takes_where=False),
     "IsComplete": _RuleType(Evaluator.completeness, condition=False),
     "Completeness": _RuleType(Evaluator.completeness),
     "ColumnValues": _RuleType(Evaluator.column_values, takes_values=True, takes_threshold=True),

@@ -1,6 +1,6 @@
 """Reads a DQDL ruleset into rules. AWS Glue developer guide, "Data Quality Definition Language (DQDL) reference".
 
-A rule that can't be read becomes a `MalformedRule` and the rules around it stay; a ruleset without a readable frame is a `RulesetSyntaxError`.
+A rule that can't be read becomes a `MalformedRule` and the rules around it stay. A ruleset whose frame can't be read is refused.
 """
 
 import re

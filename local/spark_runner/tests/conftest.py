@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
-
 from spark_runner.session import open_session
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
-
 from spark_runner.dqdl import Evaluator, Outcome, RuleOutcome, RulesetSyntaxError, parse
 from spark_runner.dqdl.syntax import CompositeRule, MalformedRule, SimpleRule
 
