@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Callable
@@ -11,7 +12,6 @@ from typing import Any
 import pytest
 
 from emulator.tests.conftest import Emulator, FakeSparkRunner, Night, wait_until
-import itertools
 
 Machine = Callable[..., Night]
 Function = Callable[..., str]
