@@ -1,0 +1,109 @@
+//! The template as data: its short forms (`!Ref`, `!Sub`) written out as CloudFormation does it.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+use yaml_serde::Value as Yaml;
+
+use crate::project;
+
+pub(crate) struct Template(Value);
+
+impl Template {
+    pub(crate) fn read() -> Self {
+        Self(long_form(yaml_serde::from_str(&project::read("template.yaml")).expect("the template is YAML")))
+    }
+
+    pub(crate) fn parameters(&self) -> &Map<String, Value> {
+        self.section("Parameters")
+    }
+
+    pub(crate) fn outputs(&self) -> &Map<String, Value> {
+        self.section("Outputs")
+    }
+
+    pub(crate) fn section(&self, name: &str) -> &Map<String, Value> {
+        self.0[name].as_object().unwrap_or_else(|| panic!("the template has no section {name}"))
+    }
+
+    /// The resources of a type, by their logical names. Loops are left out.
+    pub(crate) fn resources<'a>(&'a self, kind: &str) -> Vec<(&'a str, &'a Value)> {
+        self.all_resources().filter(|(_, resource)| resource["Type"] == kind).collect()
+    }
+
+    pub(crate) fn all_resources(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.section("Resources").iter().map(|(name, resource)| (name.as_str(), resource)).filter(|(name, _)| !name.starts_with("Fn::"))
+    }
+
+    pub(crate) fn properties(&self, logical_name: &str) -> &Value {
+        &self.section("Resources").get(logical_name).unwrap_or_else(|| panic!("there is no resource {logical_name}"))["Properties"]
+    }
+
+    pub(crate) fn state_machine(&self) -> &Value {
+        self.properties("Night")
+    }
+
+    /// Seconds, from the function itself or from the globals.
+    pub(crate) fn function_timeout(&self, logical_name: &str) -> Option<u64> {
+        self.properties(logical_name)["Timeout"].as_u64().or_else(|| self.0["Globals"]["Function"]["Timeout"].as_u64())
+    }
+
+    /// A function's variables, the global ones included.
+    pub(crate) fn variables(&self, logical_name: &str) -> BTreeSet<String> {
+        let own = &self.properties(logical_name)["Environment"]["Variables"];
+        let shared = &self.0["Globals"]["Function"]["Environment"]["Variables"];
+        [own, shared].into_iter().filter_map(Value::as_object).flat_map(Map::keys).cloned().collect()
+    }
+
+    /// Every policy statement of the template, with the resource that it stands in.
+    pub(crate) fn statements(&self) -> Vec<(&str, &Value)> {
+        fn below(value: &Value) -> Vec<&Value> {
+            match value {
+                Value::Array(items) => items.iter().flat_map(below).collect(),
+                Value::Object(fields) if fields.contains_key("Effect") => vec![value],
+                Value::Object(fields) => fields.values().flat_map(below).collect(),
+                _ => Vec::new(),
+            }
+        }
+        self.all_resources().flat_map(|(name, resource)| below(resource).into_iter().map(move |statement| (name, statement))).collect()
+    }
+}
+
+/// The actions of a policy statement, one or many.
+pub(crate) fn actions(statement: &Value) -> Vec<&str> {
+    one_or_many(&statement["Action"]).filter_map(Value::as_str).collect()
+}
+
+pub(crate) fn one_or_many(value: &Value) -> impl Iterator<Item = &Value> {
+    match value {
+        Value::Array(items) => items.iter().collect::<Vec<_>>().into_iter(),
+        single => vec![single].into_iter(),
+    }
+}
+
+fn long_form(yaml: Yaml) -> Value {
+    match yaml {
+        Yaml::Null => Value::Null,
+        Yaml::Bool(value) => json!(value),
+        Yaml::Number(number) => number.as_i64().map_or_else(|| json!(number.as_f64()), |whole| json!(whole)),
+        Yaml::String(text) => json!(text),
+        Yaml::Sequence(items) => items.into_iter().map(long_form).collect(),
+        Yaml::Mapping(fields) => {
+            fields.into_iter().map(|(key, field)| (key.as_str().expect("keys are strings").to_owned(), long_form(field))).collect()
+        }
+        Yaml::Tagged(tagged) => {
+            let function = tagged.tag.to_string();
+            let argument = long_form(tagged.value);
+            match function.trim_start_matches('!') {
+                "Ref" => json!({"Ref": argument}),
+                "Condition" => json!({"Condition": argument}),
+                "GetAtt" => {
+                    let path = argument.as_str().expect("!GetAtt takes a dotted name");
+                    let (resource, attribute) = path.split_once('.').expect("!GetAtt takes a dotted name");
+                    json!({"Fn::GetAtt": [resource, attribute]})
+                }
+                name => json!({format!("Fn::{name}"): argument}),
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What must hold for the night's definition beyond being accepted by Step Functions.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::asl::{self, State, state, states};
+use crate::cloudformation::Template;
+use crate::integrations::{Integration, RESERVED_ERRORS};
+use crate::project;
+
+#[test]
+fn every_state_is_reachable() {
+    fn unreachable(machine: &Value) -> Vec<String> {
+        let all = machine["States"].as_object().expect("a machine has states");
+        let mut reached = BTreeSet::new();
+        let mut next = vec![machine["StartAt"].as_str().expect("a machine starts")];
+        while let Some(name) = next.pop() {
+            if reached.insert(name) {
+                next.extend(successors(all.get(name).unwrap_or_else(|| panic!("{name} does not exist"))));
+            }
+        }
+        let below = all.values().filter_map(|fields| fields.get("Branches")?.as_array()).flatten().flat_map(unreachable);
+        all.keys().filter(|name| !reached.contains(name.as_str())).cloned().chain(below).collect()
+    }
+    assert_eq!(unreachable(&asl::definition()), Vec::<String>::new());
+}
+
+fn successors(fields: &Value) -> Vec<&str> {
+    let rules = ["Choices", "Catch"].iter().filter_map(|field| fields.get(field)?.as_array()).flatten();
+    let ruled = rules.filter_map(|rule| rule.get("Next")?.as_str());
+    ["Next", "Default"].iter().filter_map(|field| fields.get(field)?.as_str()).chain(ruled).collect()
+}
+
+#[test]
+fn state_names_are_unique_across_branches() {
+    let definition = asl::definition();
+    let names: Vec<&str> = states(&definition).iter().map(|state| state.name).collect();
+    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
+}
+
+#[test]
+fn every_task_has_a_timeout() {
+    let definition = asl::definition();
+    let without: Vec<&str> = tasks(&definition).filter(|task| !task.fields.contains_key("TimeoutSeconds")).map(|task| task.name).collect();
+    assert_eq!(without, Vec::<&str>::new());
+}
+
+#[test]
+fn every_retry_is_bounded_spread_out_and_capped() {
+    let definition = asl::definition();
+    for task in tasks(&definition) {
+        assert!(!task.list("Retry").is_empty(), "{} retries nothing", task.name);
+        for rule in task.list("Retry") {
+            let number = |field: &str| rule[field].as_u64().unwrap_or_else(|| panic!("{}: a retry without {field}", task.name));
+            assert!(number("MaxAttempts") >= 1 && number("BackoffRate") >= 2, "{}", task.name);
+            assert!(number("IntervalSeconds") < number("MaxDelaySeconds"), "{}", task.name);
+            assert_eq!(rule["JitterStrategy"], "FULL", "{}", task.name);
+        }
+    }
+}
+
+#[test]
+fn every_error_that_is_matched_is_one_that_can_come() {
+    let definition = asl::definition();
+    let text = project::architecture("### Functions");
+    let ours: BTreeSet<&str> = error_names(&text).into_iter().collect();
+    for task in tasks(&definition) {
+        let resource = task.resource().expect("a task has a resource");
+        let (integration, _) = Integration::of(resource).unwrap_or_else(|| panic!("{} calls {resource}", task.name));
+        for rule in task.list("Retry").iter().chain(task.list("Catch")) {
+            for name in rule["ErrorEquals"].as_array().expect("a rule matches names").iter().filter_map(Value::as_str) {
+                let known = match name.split_once('.') {
+                    Some((prefix, error)) => {
+                        (prefix == integration.error_prefix && integration.errors.contains(&error)) || RESERVED_ERRORS.contains(&name)
+                    }
+                    None => resource.starts_with("lambda:") && ours.contains(name),
+                };
+                assert!(known, "{} matches {name}, which {resource} does not return", task.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_named_endings_are_those_that_people_are_told_about() {
+    let text = project::architecture("### Functions");
+    let promised = text.lines().find(|line| line.starts_with("Error names")).and_then(|line| line.split("(Fail states)").next());
+    let promised: BTreeSet<&str> = project::code_words(promised.expect("ARCHITECTURE.md lists the Fail states")).into_iter().collect();
+    let definition = asl::definition();
+    let fails: Vec<State<'_>> = states(&definition).into_iter().filter(|state| state.kind() == "Fail").collect();
+    assert_eq!(fails.iter().map(|fail| fail.text("Error").expect("a Fail state names its error")).collect::<BTreeSet<_>>(), promised);
+    for fail in fails {
+        assert_eq!(fail.text("Error"), Some(fail.name), "a Fail state is called what its error is called");
+        assert!(fail.fields.contains_key("Cause"), "{}", fail.name);
+    }
+}
+
+#[test]
+fn a_failed_job_or_function_stays_failed_so_that_redrive_can_go_on_from_it() {
+    let definition = asl::definition();
+    for task in tasks(&definition) {
+        for rule in task.list("Catch") {
+            let next = rule["Next"].as_str().expect("a catch leads somewhere");
+            assert_ne!(state(&definition, next).kind(), "Fail", "{} catches into {next}", task.name);
+        }
+        if task.resource().is_some_and(|resource| resource.starts_with("glue:")) {
+            assert!(task.list("Catch").is_empty(), "{}", task.name);
+        }
+    }
+}
+
+#[test]
+fn the_verdict_of_the_quality_gate_is_never_asked_for_again() {
+    let definition = asl::definition();
+    let after = successors(
+        state(&definition, "ReadQualityResult").fields.get("Next").map(|_| &definition["States"]["QualityGate"]).expect("it goes on"),
+    );
+    assert_eq!(after.into_iter().collect::<BTreeSet<_>>(), BTreeSet::from(["ManualApproval", "QualityFailed"]));
+    assert_eq!(state(&definition, "QualityGate").text("Default"), Some("QualityFailed"));
+}
+
+#[test]
+fn the_night_may_last_as_long_as_its_parts_may() {
+    // The longest of each Parallel's branches, every other task once, and the quality run's own limit. Tries that fail early are short.
+    fn longest(machine: &Value, approval_seconds: u64) -> u64 {
+        let own = |fields: &Value| match fields["TimeoutSeconds"] {
+            Value::Number(ref seconds) => seconds.as_u64().expect("whole seconds"),
+            Value::String(_) => approval_seconds,
+            _ => 0,
+        };
+        let branches = |fields: &Value| {
+            fields
+                .get("Branches")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .map(|branch| longest(branch, approval_seconds))
+                .max()
+                .unwrap_or(0)
+        };
+        machine["States"].as_object().expect("a machine has states").values().map(|fields| own(fields) + branches(fields)).sum()
+    }
+    let definition = asl::definition();
+    let approval = Template::read().parameters()["ApprovalTimeoutSeconds"]["MaxValue"].as_u64().expect("the approval's time is limited");
+    let quality = 60 * state(&definition, "StartQualityRun").fields["Arguments"]["Timeout"].as_u64().expect("a quality run is limited");
+    assert!(longest(&definition, approval) + quality <= definition["TimeoutSeconds"].as_u64().expect("the night is limited"));
+}
+
+#[test]
+fn jobs_and_functions_give_up_before_their_states_do() {
+    // A state that times out first hides what the job or function had to say.
+    let definition = asl::definition();
+    let template = Template::read();
+    let substitutions = &template.state_machine()["DefinitionSubstitutions"];
+    for task in tasks(&definition) {
+        let Some(limit) = task.fields["TimeoutSeconds"].as_u64() else { continue };
+        let arguments = &task.fields["Arguments"];
+        let named = |field: &str| arguments[field].as_str().and_then(|text| text.strip_prefix("${")?.strip_suffix('}'));
+        let own = if let Some(job) = named("JobName") {
+            template.properties(substitutions[job]["Ref"].as_str().expect("a job's name"))["Timeout"].as_u64().map(|minutes| 60 * minutes)
+        } else if let Some(function) = named("FunctionName") {
+            template.function_timeout(substitutions[function]["Fn::GetAtt"][0].as_str().expect("a function's ARN"))
+        } else {
+            continue;
+        };
+        assert!(own.expect("it is limited") < limit, "{}", task.name);
+    }
+}
+
+/// The names of the paragraph that lists all errors.
+fn error_names(text: &str) -> Vec<&str> {
+    let paragraph = text.lines().find(|line| line.starts_with("Error names")).expect("ARCHITECTURE.md lists the error names");
+    project::code_words(paragraph)
+}
+
+fn tasks(machine: &Value) -> impl Iterator<Item = State<'_>> {
+    states(machine).into_iter().filter(|state| state.kind() == "Task")
+}

@@ -1,0 +1,172 @@
+//! What the definition may call: the integrations it uses, as the Step Functions and the services' API references have them.
+
+/// One `Resource` without its pattern, and what Step Functions demands of it.
+pub(crate) struct Integration {
+    pub(crate) resource: &'static str,
+    /// Request-response always exists; these come on top: `.sync`, `.waitForTaskToken`.
+    pub(crate) patterns: &'static [&'static str],
+    /// Arguments without which the call is refused.
+    pub(crate) required: &'static [&'static str],
+    /// What the night's role must allow.
+    pub(crate) actions: &'static [&'static str],
+    /// Before the dot of every error that the service returns.
+    pub(crate) error_prefix: &'static str,
+    /// After the dot: the API's own exceptions, and those of the SDK that Step Functions calls it with.
+    pub(crate) errors: &'static [&'static str],
+}
+
+impl Integration {
+    /// The integration that a `Resource` names, and its pattern.
+    pub(crate) fn of(resource: &str) -> Option<(&'static Self, &str)> {
+        ALL.iter().find_map(|integration| {
+            let pattern = resource.strip_prefix(integration.resource)?;
+            (pattern.is_empty() || pattern.starts_with('.')).then_some((integration, pattern))
+        })
+    }
+}
+
+/// An optimized integration throws the generic exceptions of the SDK for Java 1 (`AWSGlueException`), an SDK integration those of the
+/// SDK for Java 2 (`GlueException`).
+pub(crate) const ALL: &[Integration] = &[
+    Integration {
+        resource: "glue:startJobRun",
+        patterns: &[".sync"],
+        required: &["JobName"],
+        actions: &["glue:StartJobRun", "glue:GetJobRun", "glue:GetJobRuns", "glue:BatchStopJobRun"],
+        error_prefix: "Glue",
+        errors: &[
+            "AWSGlueException",
+            "ConcurrentRunsExceededException",
+            "EntityNotFoundException",
+            "InternalServiceException",
+            "InvalidInputException",
+            "OperationTimeoutException",
+            "ResourceNumberLimitExceededException",
+            "SdkClientException",
+            "ThrottlingException",
+        ],
+    },
+    Integration {
+        resource: "lambda:invoke",
+        patterns: &[".waitForTaskToken"],
+        required: &["FunctionName"],
+        actions: &["lambda:InvokeFunction"],
+        error_prefix: "Lambda",
+        errors: &[
+            "AWSLambdaException",
+            "ClientExecutionTimeoutException",
+            "SdkClientException",
+            "ServiceException",
+            "TooManyRequestsException",
+        ],
+    },
+    Integration {
+        resource: "aws-sdk:glue:getTable",
+        patterns: &[],
+        required: &["DatabaseName", "Name"],
+        actions: &["glue:GetTable"],
+        error_prefix: "Glue",
+        errors: GLUE_SDK_ERRORS,
+    },
+    Integration {
+        resource: "aws-sdk:glue:createPartition",
+        patterns: &[],
+        required: &["DatabaseName", "TableName", "PartitionInput"],
+        actions: &["glue:CreatePartition"],
+        error_prefix: "Glue",
+        errors: GLUE_SDK_ERRORS,
+    },
+    Integration {
+        resource: "aws-sdk:glue:startDataQualityRulesetEvaluationRun",
+        patterns: &[],
+        required: &["DataSource", "Role", "RulesetNames"],
+        actions: &["glue:StartDataQualityRulesetEvaluationRun", "iam:PassRole"],
+        error_prefix: "Glue",
+        errors: GLUE_SDK_ERRORS,
+    },
+    Integration {
+        resource: "aws-sdk:glue:getDataQualityRulesetEvaluationRun",
+        patterns: &[],
+        required: &["RunId"],
+        actions: &["glue:GetDataQualityRulesetEvaluationRun"],
+        error_prefix: "Glue",
+        errors: GLUE_SDK_ERRORS,
+    },
+    Integration {
+        resource: "aws-sdk:glue:getDataQualityResult",
+        patterns: &[],
+        required: &["ResultId"],
+        actions: &["glue:GetDataQualityResult"],
+        error_prefix: "Glue",
+        errors: GLUE_SDK_ERRORS,
+    },
+    Integration {
+        resource: "dynamodb:updateItem",
+        patterns: &[],
+        required: &["TableName", "Key"],
+        actions: &["dynamodb:UpdateItem"],
+        error_prefix: "DynamoDB",
+        errors: DYNAMODB_ERRORS,
+    },
+    Integration {
+        resource: "dynamodb:getItem",
+        patterns: &[],
+        required: &["TableName", "Key"],
+        actions: &["dynamodb:GetItem"],
+        error_prefix: "DynamoDB",
+        errors: DYNAMODB_ERRORS,
+    },
+    Integration {
+        resource: "athena:startQueryExecution",
+        patterns: &[".sync"],
+        required: &["QueryString", "WorkGroup"],
+        actions: &["athena:StartQueryExecution", "athena:StopQueryExecution", "athena:GetQueryExecution", "athena:GetDataCatalog"],
+        error_prefix: "Athena",
+        errors: ATHENA_ERRORS,
+    },
+    Integration {
+        resource: "athena:getQueryResults",
+        patterns: &[],
+        required: &["QueryExecutionId"],
+        actions: &["athena:GetQueryResults"],
+        error_prefix: "Athena",
+        errors: ATHENA_ERRORS,
+    },
+    Integration {
+        resource: "sqs:sendMessage",
+        patterns: &[".waitForTaskToken"],
+        required: &["QueueUrl", "MessageBody"],
+        actions: &["sqs:SendMessage"],
+        error_prefix: "SQS",
+        errors: &["AmazonSQSException", "SdkClientException"],
+    },
+];
+
+const GLUE_SDK_ERRORS: &[&str] = &[
+    "AlreadyExistsException",
+    "EntityNotFoundException",
+    "GlueException",
+    "InternalServiceException",
+    "InvalidInputException",
+    "OperationTimeoutException",
+    "ResourceNumberLimitExceededException",
+    "SdkClientException",
+    "ThrottlingException",
+];
+
+const DYNAMODB_ERRORS: &[&str] = &[
+    "AmazonDynamoDBException",
+    "ConditionalCheckFailedException",
+    "InternalServerErrorException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceededException",
+    "SdkClientException",
+    "ThrottlingException",
+];
+
+const ATHENA_ERRORS: &[&str] =
+    &["AmazonAthenaException", "InternalServerException", "InvalidRequestException", "SdkClientException", "TooManyRequestsException"];
+
+/// Error names that Step Functions itself gives to a Task, and Lambda's for a function that ran out of time.
+pub(crate) const RESERVED_ERRORS: &[&str] =
+    &["States.ALL", "States.TaskFailed", "States.Timeout", "States.HeartbeatTimeout", "States.Permissions", "Sandbox.Timedout"];
