@@ -11,7 +11,6 @@ from pathlib import Path
 from outside.rates import History
 from outside.server import OutsideServer
 
-
 # From linux/prctl.h.
 PR_SET_PDEATHSIG = 1
 

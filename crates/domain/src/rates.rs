@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::civil::Date;
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Serialize};
 
 use crate::{Named, RunDate};
@@ -282,25 +282,27 @@ impl From<CurrencyCode> for String {
     }
 }
 
-/// How much of a currency one unit of the base buys: above zero.
+/// How much of a currency one unit of the base buys: above zero, with at most 8 digits before and 10 after the point, so that every
+/// step of the night reckons with the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rate(Decimal);
 
 /// A number that is no exchange rate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is not above zero")]
+#[error("{0} is not above zero and below 100 000 000")]
 pub struct InvalidRate(Decimal);
 
 impl Rate {
     /// The rate of the base currency itself.
     pub const ONE: Self = Self(Decimal::ONE);
 
-    /// A rate, unless the number is zero or below.
+    /// The number as a rate. Decimals beyond the tenth are rounded off: they are what is left of somebody's binary arithmetic.
     pub fn new(number: Decimal) -> Result<Self, InvalidRate> {
-        if number > Decimal::ZERO { Ok(Self(number)) } else { Err(InvalidRate(number)) }
+        let rate = number.round_dp_with_strategy(10, RoundingStrategy::MidpointAwayFromZero);
+        if rate > Decimal::ZERO && rate < Decimal::from(100_000_000) { Ok(Self(rate)) } else { Err(InvalidRate(number)) }
     }
 
-    /// The number as it was published.
+    /// The number.
     pub fn number(self) -> Decimal {
         self.0
     }
@@ -404,9 +406,19 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_of_zero_or_less_is_refused_where_it_is_needed() {
-        let answer = quotes("EUR", "2026-11-20", &[("USD", "0"), ("SEK", "-1"), ("JPY", "175.68")]);
-        for poor in ["USD", "SEK"] {
+    fn a_rate_has_ten_decimals_at_most() {
+        let rate = |text: &str| Rate::new(text.parse().unwrap()).unwrap().to_string();
+        assert_eq!(rate("1.10"), "1.10", "what fits is left as it was published");
+        assert_eq!(rate("1.1172000000000002"), "1.1172000000");
+        assert_eq!(rate("0.00004932155"), "0.0000493216");
+        assert_eq!(rate("99999999.9999999999"), "99999999.9999999999");
+    }
+
+    #[test]
+    fn a_number_that_is_no_rate_is_refused_where_it_is_needed() {
+        let answer =
+            quotes("EUR", "2026-11-20", &[("USD", "0"), ("SEK", "-1"), ("BTC", "0.00000000004"), ("ZWL", "100000000"), ("JPY", "175.68")]);
+        for poor in ["USD", "SEK", "BTC", "ZWL"] {
             let (name, message) = refused(&needed("2026-11-20", &[poor]), &answer);
             assert_eq!((name, message), ("RatesMismatched", format!("the rate of {poor} can't be one")));
         }

@@ -47,12 +47,12 @@ pub struct Fetched {
     pub rates_uri: ObjectUri,
 }
 
-/// Pauses before the second and the third try, shortest and longest.
+/// The pauses before the second and the third try: the shortest, and how much longer it may be.
 ///
 /// With five seconds a try and [`PATIENCE`], the worst fetch takes 21 seconds. It has to end well within the join that runs beside it,
 /// so that the night is never longer for it; the state machine's own Retry comes on top.
 const BACKOFF: [(Duration, Duration); 2] =
-    [(Duration::from_millis(500), Duration::from_secs(1)), (Duration::from_secs(1), Duration::from_secs(2))];
+    [(Duration::from_millis(500), Duration::from_millis(500)), (Duration::from_secs(1), Duration::from_secs(1))];
 
 /// The most that all pauses may take together, whatever the source asks for.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -99,13 +99,13 @@ async fn ask(source: &impl RateSource, pauses: &impl Pauses, needed: &RatesNeede
         tracing::warn!(host = source.host(), run_date = %needed.run_date, attempt = answers.len() + 1, reason, "the source gave no rates");
         answers.push(reason);
 
-        let pause = match again {
+        let wait = match again {
             AskAgain::Never => None,
-            AskAgain::Soon => backoff.next(),
-            AskAgain::After(wait) => {
-                backoff.next().map(|(shortest, longest)| (shortest.max(wait), longest.max(wait + (longest - shortest))))
-            }
+            AskAgain::Soon => Some(Duration::ZERO),
+            AskAgain::After(wait) => Some(wait),
         };
+        let pause =
+            wait.zip(backoff.next()).map(|(wait, (shortest, spread))| (shortest.max(wait), shortest.max(wait).saturating_add(spread)));
         match pause {
             Some((shortest, longest)) if longest <= patience => {
                 patience -= longest;

@@ -2,12 +2,11 @@
 
 mod loopback;
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nightly_aws::fx::{Frankfurter, Timeouts};
-use nightly_domain::ObjectEntry;
+use nightly_domain::memory::{Fate, Gate, MemoryObjects};
 use nightly_domain::rates::memory::{ListedSource, NotedPauses};
 use proptest::prelude::*;
 
@@ -17,45 +16,6 @@ use loopback::{Loopback, Reply};
 const CURRENCIES: &str = "s3://work/night/transform-orders/_currencies.json";
 const RATES: &str = "s3://warehouse/reference/fx/rate_date=2026-11-20/rates.csv";
 
-/// Stored objects that refuse every access while `down`.
-#[derive(Debug, Default)]
-struct Store {
-    objects: Mutex<BTreeMap<ObjectUri, Vec<u8>>>,
-    down: bool,
-}
-
-impl Store {
-    fn holding(currencies: &str) -> Self {
-        Self { objects: Mutex::new(BTreeMap::from([(uri(CURRENCIES), currencies.into())])), down: false }
-    }
-
-    fn text(&self, address: &str) -> Option<String> {
-        self.objects.lock().unwrap().get(&uri(address)).map(|body| String::from_utf8(body.clone()).unwrap())
-    }
-
-    fn reachable(&self, call: &str) -> Result<(), PortError> {
-        if self.down { Err(PortError::new(call, "connection refused")) } else { Ok(()) }
-    }
-}
-
-impl Objects for Store {
-    async fn read(&self, uri: &ObjectUri) -> Result<Option<Vec<u8>>, PortError> {
-        self.reachable("GetObject")?;
-        Ok(self.objects.lock().unwrap().get(uri).cloned())
-    }
-
-    async fn write(&self, uri: &ObjectUri, content_type: &str, body: Vec<u8>) -> Result<(), PortError> {
-        self.reachable("PutObject")?;
-        assert_eq!(content_type, "text/csv");
-        self.objects.lock().unwrap().insert(uri.clone(), body);
-        Ok(())
-    }
-
-    async fn list(&self, _prefix: &ObjectUri) -> Result<Vec<ObjectEntry>, PortError> {
-        unreachable!("the fetch lists nothing")
-    }
-}
-
 fn uri(text: &str) -> ObjectUri {
     text.parse().unwrap()
 }
@@ -64,9 +24,17 @@ fn code(text: &str) -> CurrencyCode {
     text.parse().unwrap()
 }
 
-fn ports<Source>(currencies: &str, source: Source) -> Ports<Store, Source, NotedPauses> {
+type InMemory<Source> = Ports<MemoryObjects, Source, NotedPauses>;
+
+fn ports<Source>(currencies: &str, source: Source) -> InMemory<Source> {
+    let objects = MemoryObjects::default();
+    objects.put(&uri(CURRENCIES), currencies);
+    ports_on(objects, source)
+}
+
+fn ports_on<Source>(objects: MemoryObjects, source: Source) -> InMemory<Source> {
     Ports {
-        objects: Store::holding(currencies),
+        objects,
         source,
         pauses: NotedPauses::default(),
         settings: Settings { base_currency: code("EUR"), source_name: "frankfurter".into(), maximum_age_days: 5 },
@@ -77,16 +45,20 @@ fn request() -> Request {
     Request { run_date: RunDate::parse("2026-11-20").unwrap(), currencies_uri: uri(CURRENCIES), rates_uri: uri(RATES) }
 }
 
-async fn failure(ports: &Ports<Store, impl RateSource, NotedPauses>) -> (&'static str, String) {
-    let before = ports.objects.text(RATES);
+async fn written(ports: &InMemory<impl RateSource>) -> String {
+    String::from_utf8(ports.objects.read(&uri(RATES)).await.unwrap().expect("a table was written")).unwrap()
+}
+
+async fn failure(ports: &InMemory<impl RateSource>) -> (&'static str, String) {
+    ports.objects.put(&uri(RATES), "yesterday's try");
     let error = handle(ports, request()).await.unwrap_err();
-    assert_eq!(ports.objects.text(RATES), before, "a failed fetch leaves the table as it was");
+    assert_eq!(written(ports).await, "yesterday's try", "a failed fetch leaves the table as it was");
     (error.name(), error.to_string())
 }
 
-fn quotes(rates: &[(&str, &str)]) -> Result<Quotes, NoQuotes> {
+fn quotes(rates: &[(&str, &str)]) -> Quotes {
     let quotes = rates.iter().map(|(text, rate)| (code(text), rate.parse().unwrap())).collect();
-    Ok(Quotes { base: code("EUR"), effective_date: "2026-11-20".parse().unwrap(), quotes })
+    Quotes { base: code("EUR"), effective_date: "2026-11-20".parse().unwrap(), quotes }
 }
 
 fn no_quotes(again: AskAgain) -> Result<Quotes, NoQuotes> {
@@ -100,12 +72,12 @@ mod in_memory {
     async fn the_whole_table_is_written() {
         let ports = ports(
             r#"{"currencies": ["EUR", "SEK", "USD"]}"#,
-            ListedSource::new([quotes(&[("USD", "1.0823"), ("SEK", "10.9780"), ("JPY", "175")])]),
+            ListedSource::new([Ok(quotes(&[("USD", "1.0823"), ("SEK", "10.9780"), ("JPY", "175")]))]),
         );
         let fetched = handle(&ports, request()).await.unwrap();
 
         assert_eq!(
-            ports.objects.text(RATES).unwrap(),
+            written(&ports).await,
             "rate_date,effective_date,base,quote,rate,source\n\
              2026-11-20,2026-11-20,EUR,EUR,1,frankfurter\n\
              2026-11-20,2026-11-20,EUR,SEK,10.9780,frankfurter\n\
@@ -125,7 +97,7 @@ mod in_memory {
 
         assert_eq!(ports.source.questions(), []);
         assert_eq!((fetched.effective_date.to_string().as_str(), fetched.source.as_str()), ("2026-11-20", "identity"));
-        assert!(ports.objects.text(RATES).unwrap().ends_with("\n2026-11-20,2026-11-20,EUR,EUR,1,identity\n"));
+        assert!(written(&ports).await.ends_with("\n2026-11-20,2026-11-20,EUR,EUR,1,identity\n"));
     }
 
     #[tokio::test]
@@ -138,28 +110,33 @@ mod in_memory {
             message,
             "rates.example gave no rates for 2026-11-20, asked 3 times: 503 Service Unavailable; 503 Service Unavailable; 503 Service Unavailable"
         );
-        assert_eq!(ports.pauses.noted(), BACKOFF);
+        let seconds: Vec<_> =
+            ports.pauses.noted().iter().map(|(shortest, longest)| (shortest.as_secs_f32(), longest.as_secs_f32())).collect();
+        assert_eq!(seconds, [(0.5, 1.0), (1.0, 2.0)]);
     }
 
     #[tokio::test]
     async fn a_source_that_asks_for_time_is_given_it() {
         let wait = Duration::from_millis(1500);
-        let ports = ports(r#"{"currencies": ["USD"]}"#, ListedSource::new([no_quotes(AskAgain::After(wait)), quotes(&[("USD", "1.1")])]));
+        let ports =
+            ports(r#"{"currencies": ["USD"]}"#, ListedSource::new([no_quotes(AskAgain::After(wait)), Ok(quotes(&[("USD", "1.1")]))]));
         handle(&ports, request()).await.unwrap();
         assert_eq!(ports.pauses.noted(), [(wait, wait + Duration::from_millis(500))]);
     }
 
     #[tokio::test]
     async fn a_source_that_asks_for_too_much_time_is_given_up() {
-        let ports = ports(r#"{"currencies": ["USD"]}"#, ListedSource::new([no_quotes(AskAgain::After(Duration::from_secs(30)))]));
-        let (name, message) = failure(&ports).await;
-        assert_eq!((name, ports.source.questions().len(), ports.pauses.noted().len()), ("RatesUnavailable", 1, 0));
-        assert!(message.contains("asked once: 503"), "{message}");
+        for wait in [Duration::from_secs(30), Duration::MAX] {
+            let ports = ports(r#"{"currencies": ["USD"]}"#, ListedSource::new([no_quotes(AskAgain::After(wait))]));
+            let (name, message) = failure(&ports).await;
+            assert_eq!((name, ports.source.questions().len(), ports.pauses.noted().len()), ("RatesUnavailable", 1, 0));
+            assert!(message.contains("asked once: 503"), "{message}");
+        }
     }
 
     #[tokio::test]
     async fn a_final_answer_is_not_questioned() {
-        let ports = ports(r#"{"currencies": ["USD"]}"#, ListedSource::new([no_quotes(AskAgain::Never), quotes(&[("USD", "1.1")])]));
+        let ports = ports(r#"{"currencies": ["USD"]}"#, ListedSource::new([no_quotes(AskAgain::Never), Ok(quotes(&[("USD", "1.1")]))]));
         assert_eq!(failure(&ports).await.0, "RatesUnavailable");
         assert_eq!(ports.source.questions().len(), 1);
     }
@@ -177,16 +154,19 @@ mod in_memory {
             assert!(message.contains(CURRENCIES) && message.contains(problem), "{list}: {message}");
         }
 
-        let ports = ports("", ListedSource::default());
-        ports.objects.objects.lock().unwrap().clear();
-        assert_eq!(failure(&ports).await, ("CurrenciesUnreadable", format!("there is no list of the day's currencies at {CURRENCIES}")));
+        let failure = failure(&ports_on(MemoryObjects::default(), ListedSource::default())).await;
+        assert_eq!(failure, ("CurrenciesUnreadable", format!("there is no list of the day's currencies at {CURRENCIES}")));
     }
 
     #[tokio::test]
     async fn storage_that_is_down_is_named() {
-        let mut ports = ports(r#"{"currencies": ["EUR"]}"#, ListedSource::default());
-        ports.objects.down = true;
-        assert_eq!(failure(&ports).await.0, "StorageUnavailable");
+        for call in ["Objects.read", "Objects.write"] {
+            let gate = Arc::new(Gate::default());
+            let objects = MemoryObjects::behind(&gate);
+            objects.put(&uri(CURRENCIES), r#"{"currencies": ["EUR"]}"#);
+            gate.plan(call, Fate::FailsBefore);
+            assert_eq!(failure(&ports_on(objects, ListedSource::default())).await.0, "StorageUnavailable", "{call}");
+        }
     }
 
     #[test]
@@ -202,7 +182,7 @@ mod in_memory {
         fn every_record_has_its_six_fields_whatever_the_source_is_called(source in "\\PC{0,12}", rate in 1_i64..1_000_000, scale in 0_u32..8) {
             let needed = RatesNeeded { run_date: request().run_date, base: code("EUR"), currencies: [code("EUR"), code("USD")].into() };
             let rate = rust_decimal::Decimal::new(rate, scale);
-            let mut answer = quotes(&[]).expect("quotes");
+            let mut answer = quotes(&[]);
             answer.quotes.insert(code("USD"), rate);
             let table = RateTable::build(&needed, &answer, &source, 5).expect("a table");
 
@@ -217,13 +197,11 @@ mod in_memory {
 mod over_http {
     use super::*;
 
-    /// Real timeouts, only shorter.
-    const TIMEOUTS: Timeouts = Timeouts { connect: Duration::from_millis(200), exchange: Duration::from_millis(400) };
     const SOUND: &str = r#"{"amount":1.0,"base":"EUR","date":"2026-11-20","rates":{"SEK":10.978,"USD":1.0823}}"#;
 
-    fn on_loopback(replies: impl IntoIterator<Item = Reply>) -> (Loopback, Ports<Store, Frankfurter, NotedPauses>) {
+    fn on_loopback(replies: impl IntoIterator<Item = Reply>) -> (Loopback, InMemory<Frankfurter>) {
         let server = Loopback::start(replies);
-        let source = Frankfurter::new(&format!("http://{}/v1", server.address()), TIMEOUTS).unwrap();
+        let source = format!("http://{}/v1", server.address()).parse().unwrap();
         (server, ports(r#"{"currencies": ["EUR", "USD"]}"#, source))
     }
 
@@ -239,7 +217,7 @@ mod over_http {
         let (server, ports) = on_loopback([Reply::json(SOUND)]);
         handle(&ports, request()).await.unwrap();
         assert_eq!(server.requests(), ["GET /v1/2026-11-20?base=EUR HTTP/1.1"]);
-        assert!(ports.objects.text(RATES).unwrap().ends_with("EUR,USD,1.0823,frankfurter\n"));
+        assert!(written(&ports).await.ends_with("EUR,USD,1.0823,frankfurter\n"));
     }
 
     #[tokio::test]
@@ -252,13 +230,15 @@ mod over_http {
 
     #[tokio::test]
     async fn a_source_that_is_down_is_named_with_each_of_its_answers() {
-        let (server, ports) = on_loopback([Reply::status("503 Service Unavailable"), Reply::Silence, Reply::status("502 Bad Gateway")]);
+        let (server, mut ports) = on_loopback([Reply::status("503 Service Unavailable"), Reply::Silence, Reply::status("502 Bad Gateway")]);
+        let second = Timeouts { connect: Duration::from_secs(1), exchange: Duration::from_secs(1) };
+        ports.source = Frankfurter::new(&format!("http://{}/v1", server.address()), second).unwrap();
         let (name, message) = failure(&ports).await;
         assert_eq!(name, "RatesUnavailable");
         assert_eq!(
             message,
             format!(
-                "{} gave no rates for 2026-11-20, asked 3 times: 503 Service Unavailable; no answer within 0.4 s; 502 Bad Gateway",
+                "{} gave no rates for 2026-11-20, asked 3 times: 503 Service Unavailable; no answer within 1 s; 502 Bad Gateway",
                 server.address()
             )
         );

@@ -77,7 +77,7 @@ fn answer(mut connection: TcpStream, reply: Reply) {
         // A client that has heard enough hangs up: that is its right.
         Reply::Raw(text) => drop(connection.write_all(text.as_bytes())),
         Reply::Silence => drop(thread::spawn(move || {
-            thread::sleep(Duration::from_secs(2));
+            thread::sleep(Duration::from_secs(3));
             drop(connection);
         })),
     }
