@@ -52,8 +52,8 @@ fn every_retry_is_bounded_spread_out_and_capped() {
     for task in tasks(&definition) {
         assert!(!task.list("Retry").is_empty(), "{} retries nothing", task.name);
         for rule in task.list("Retry") {
-            let number = |field: &str| rule[field].as_u64().unwrap_or_else(|| panic!("{}: a retry without {field}", task.name));
-            assert!(number("MaxAttempts") >= 1 && number("BackoffRate") >= 2, "{}", task.name);
+            let number = |field: &str| rule[field].as_f64().unwrap_or_else(|| panic!("{}: a retry without {field}", task.name));
+            assert!(number("MaxAttempts") >= 1.0 && number("BackoffRate") >= 2.0, "{}", task.name);
             assert!(number("IntervalSeconds") < number("MaxDelaySeconds"), "{}", task.name);
             assert_eq!(rule["JitterStrategy"], "FULL", "{}", task.name);
         }
