@@ -47,6 +47,14 @@ pub struct Summary {
     pub categories: Vec<CategoryFigures>,
 }
 
+impl Summary {
+    /// By how many days the exchange rates are older than the run date, where they are.
+    pub fn rate_age_days(&self) -> Option<u64> {
+        let age = self.run_date.date().duration_since(self.rates.effective_date).as_hours() / 24;
+        u64::try_from(age).ok().filter(|days| *days > 0)
+    }
+}
+
 /// Which exchange rates a build was reckoned with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppliedRates {
@@ -214,6 +222,14 @@ mod tests {
             "categories":[{"category":"Shoes","order_lines":2,"revenue_base":"0.10"},{"category":null,"order_lines":1,"revenue_base":"1"}]}"#;
         let summary: Summary = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_value(&summary).unwrap(), serde_json::from_str::<serde_json::Value>(text).unwrap());
+    }
+
+    #[test]
+    fn rates_are_old_by_whole_days() {
+        let mut summary = crate::memory::contract::evidence().summary;
+        assert_eq!(summary.rate_age_days(), Some(1));
+        summary.rates.effective_date = summary.run_date.date();
+        assert_eq!(summary.rate_age_days(), None);
     }
 
     #[test]
