@@ -2,8 +2,8 @@
 
 AWS ("AWS::ApiGatewayV2::Api", Return values): ApiEndpoint is the default endpoint of the API.
 
-MiniStack 1.5.33 gives `http://<id>.execute-api.localhost:<port>`, a name that many resolvers do not know, though it
-answers at `http://127.0.0.1:<port>/_aws/execute-api/<id>` just as well.
+MiniStack 1.5.33 gives `http://<id>.execute-api.<host>:<port>`, a name that few resolvers know, though it answers at
+`http://<host>:<port>/_aws/execute-api/<id>` just as well.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import jsonata
@@ -67,6 +68,19 @@ class Expressions:
     def array(self, template: Any, location: str) -> list[Any]:
         """A field that must be an array."""
         return self._typed(template, location, "array")
+
+    def instant(self, template: Any, location: str) -> datetime:
+        """A field that must be an instant with its offset, such as `2026-11-20T01:00:00Z`."""
+        text = self.string(template, location)
+        try:
+            found = datetime.fromisoformat(text) if "T" in text else None
+        except ValueError:
+            found = None
+        if found is None or found.tzinfo is None:
+            raise self._error(
+                f"The {location} field cannot be parsed as an ISO-8601 extended offset date-time format string: {text}", location
+            )
+        return found
 
     def _typed(self, template: Any, location: str, expected: str) -> Any:
         value = self.evaluate(template, location)

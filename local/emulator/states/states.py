@@ -99,7 +99,7 @@ class Visit:
         if "Seconds" in self.state:
             seconds = float(expressions.number(self.state["Seconds"], "Seconds"))
         else:
-            until = datetime.fromisoformat(expressions.string(self.state["Timestamp"], "Timestamp"))
+            until = expressions.instant(self.state["Timestamp"], "Timestamp")
             seconds = max(0.0, (until - datetime.now(UTC)).total_seconds())
         self.execution.sleep(self.scope, seconds)
         return self._leave(self.state, "", self._expressions(), default=self.input)
@@ -191,8 +191,6 @@ class Visit:
 
     def _together(self, branches: list[tuple[Scope, Callable[[], Any]]], at_once: int) -> list[Any]:
         """Run branches side by side; the first error stops all others ("Parallel workflow state", Error handling)."""
-        if not branches:
-            return []
         results: list[Any] = [None] * len(branches)
         failures: list[tuple[Scope, StatesError]] = []
         finished: list[Scope] = []
@@ -215,7 +213,7 @@ class Visit:
                     finished.append(scope)
                     self.execution.changed.notify_all()
 
-        with ThreadPoolExecutor(max_workers=at_once, thread_name_prefix=self.name) as pool:
+        with ThreadPoolExecutor(max_workers=max(1, at_once), thread_name_prefix=self.name) as pool:
             running = [pool.submit(contextvars.copy_context().run, run, index) for index in range(len(branches))]
             wait_for_all(running)
         if self.scope.halted:
@@ -223,7 +221,7 @@ class Visit:
         if failures:
             self.scope.last_event = failures[0][0].last_event
             raise failures[0][1]
-        last_event = finished[-1].last_event
+        last_event = finished[-1].last_event if finished else self.scope.last_event
         self.scope.last_event = last_event
         self.execution.event(self.scope, f"{self.type}StateSucceeded")
         self.scope.last_event = last_event

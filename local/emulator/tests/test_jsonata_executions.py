@@ -137,6 +137,17 @@ def test_an_expression_without_a_value_fails_by_name_and_place(machine: Machine,
     assert failed["evaluationFailedEventDetails"]["location"] == "Output/value"
 
 
+@pytest.mark.parametrize("timestamp", ["2026-11-20 01:00:00Z", "2026-11-20T01:00:00", "tomorrow"])
+def test_a_wait_until_no_instant_fails_by_name(machine: Machine, timestamp: str) -> None:
+    ended = machine({"Wait": {"Type": "Wait", "Timestamp": "{% $states.input.at %}", "End": True}}).run({"at": timestamp})
+    assert (ended["error"], timestamp in ended["cause"]) == ("States.QueryEvaluationError", True)
+
+
+def test_a_map_over_nothing_gives_nothing(machine: Machine) -> None:
+    each = {"Type": "Map", "Items": [], "ItemProcessor": branch(Each=PASS), "End": True}
+    assert machine({"Each": each}).run()["output"] == []
+
+
 def test_a_fail_state_evaluates_its_error_and_cause(machine: Machine) -> None:
     ended = machine({"Bad": {"Type": "Fail", "Error": "Rejected", "Cause": "{% 'because ' & $states.input.why %}"}}).run(
         {"why": "it is late"}
