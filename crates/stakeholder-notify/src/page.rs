@@ -1,0 +1,234 @@
+//! A night as a web page.
+
+use askama::Template;
+use jiff::SignedDuration;
+use nightly_domain::evidence::{RuleResult, RuleVerdict};
+use nightly_domain::night::{Node, Step, StepState};
+use nightly_domain::{Outcome, RunDate};
+use nightly_pages::{Frame, Icon, written};
+
+use crate::graph;
+use crate::record::{News, NightRecord};
+use crate::words::{self, Lead};
+
+const STYLE: &str = include_str!("../style/night.css");
+
+/// Where a page stands, and so where its links lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// `index.html`.
+    Index,
+    /// `nights/<date>.html`.
+    Night,
+}
+
+#[derive(Template)]
+#[template(path = "night.html")]
+struct Page<'a> {
+    frame: Frame<'a>,
+    policy: String,
+    place: Place,
+    night: &'a NightRecord,
+    tone: Icon,
+    headline: String,
+    lead: Lead,
+    news: Option<String>,
+    broken_rules: Vec<&'a RuleResult>,
+    log: Option<String>,
+    began: String,
+    graph: String,
+    tiles: Vec<Tile>,
+    bars: Vec<Bar>,
+    recent: Vec<Line>,
+    written: String,
+}
+
+/// One figure.
+struct Tile {
+    name: &'static str,
+    figure: String,
+    unit: String,
+    notes: Vec<String>,
+}
+
+/// When a step ran, as a bar on the night's time: `start` and `width` are percent of it.
+struct Bar {
+    title: String,
+    class: &'static str,
+    drawn: Option<Drawn>,
+    began: String,
+    took: String,
+    tries: String,
+}
+
+struct Drawn {
+    start: f64,
+    width: f64,
+}
+
+/// One of the recent nights.
+struct Line {
+    date: String,
+    href: String,
+    mark: &'static str,
+    outcome: &'static str,
+    behind: String,
+    took: String,
+}
+
+/// The page of `night`, with the `recent` nights listed, newest first.
+pub(crate) fn render(
+    place: Place,
+    night: &NightRecord,
+    recent: &[NightRecord],
+    newest_published: Option<RunDate>,
+) -> Result<String, askama::Error> {
+    let frame = Frame { environment: &night.environment, style: STYLE };
+    let broken = |rule: &&RuleResult| rule.result != RuleVerdict::Pass;
+    let page = Page {
+        frame,
+        policy: frame.content_security_policy("'none'"),
+        place,
+        night,
+        tone: words::tone(&night.outcome),
+        headline: words::headline(night),
+        lead: words::lead(night, newest_published),
+        news: news(night),
+        broken_rules: night.quality.iter().flat_map(|quality| &quality.rules).filter(broken).collect(),
+        log: night.log_url(),
+        began: written::clock(night.started_at),
+        graph: graph::draw(night),
+        tiles: tiles(night),
+        bars: bars(night),
+        recent: recent.iter().map(|night| line(place, night)).collect(),
+        written: written::moment(night.written_at),
+    };
+    page.render()
+}
+
+impl Page<'_> {
+    fn index(&self) -> String {
+        link(self.place, "index.html")
+    }
+
+    fn record(&self) -> String {
+        link(self.place, &format!("nights/{}.json", self.night.run_date))
+    }
+
+    fn date(&self) -> String {
+        written::long_date(self.night.run_date.date())
+    }
+
+    fn rules(&self) -> &[RuleResult] {
+        self.night.quality.as_ref().map(|quality| quality.rules.as_slice()).unwrap_or_default()
+    }
+
+    fn failed_rules(&self) -> String {
+        self.night.quality.as_ref().map(words::failed_rules).unwrap_or_default()
+    }
+}
+
+/// From a page to a file of the site.
+fn link(place: Place, file: &str) -> String {
+    match (place, file.strip_prefix("nights/")) {
+        (Place::Index, _) => file.to_owned(),
+        (Place::Night, Some(beside)) => beside.to_owned(),
+        (Place::Night, None) => format!("../{file}"),
+    }
+}
+
+fn news(night: &NightRecord) -> Option<String> {
+    match &night.news {
+        News::Pending => Some("Slack has not been told yet.".to_owned()),
+        News::Posted { at } => Some(format!("Slack was told at {}.", written::time(*at))),
+        News::NotConfigured => None,
+    }
+}
+
+fn tiles(night: &NightRecord) -> Vec<Tile> {
+    let mut tiles = Vec::new();
+    if let Some(summary) = &night.summary {
+        let largest = summary.categories.first().map(|category| {
+            let name = category.category.as_deref().unwrap_or("no category");
+            format!("largest: {name}, {}", written::whole(category.revenue_base))
+        });
+        let name = if night.outcome == Outcome::Published { "Revenue" } else { "Revenue, as built" };
+        let unit = summary.base_currency.clone();
+        tiles.push(Tile { name, figure: written::whole(summary.revenue_base), unit, notes: largest.into_iter().collect() });
+
+        let mut notes = vec![format!("in {}", written::count(summary.orders, "order", "orders"))];
+        notes.extend(night.published_rows.map(|rows| format!("{} in the warehouse", written::count(rows, "row", "rows"))));
+        if summary.unmatched_lines > 0 {
+            notes.push(format!("{} without an item in the inventory", written::count(summary.unmatched_lines, "line", "lines")));
+        }
+        tiles.push(Tile { name: "Order lines", figure: written::integer(summary.order_lines), unit: String::new(), notes });
+    }
+    if let Some(quality) = &night.quality {
+        let unit = format!("of {}", written::count(quality.rules.len() as u64, "rule", "rules"));
+        let notes = vec![format!("score {:.0}\u{202f}%", quality.score * 100.0)];
+        tiles.push(Tile { name: "Quality gate", figure: quality.passed().to_string(), unit, notes });
+    }
+    if let (Some(summary), Some(age)) = (&night.summary, night.rates_age_days()) {
+        let day = written::short_date(summary.rates.effective_date);
+        let notes = vec![format!("{}, {}", summary.rates.source, words::age(age))];
+        tiles.push(Tile { name: "Exchange rates", figure: day, unit: String::new(), notes });
+    }
+    if let Some(answer) = &night.answer {
+        let name = if night.outcome == Outcome::Rejected { "Rejected" } else { "Approved" };
+        tiles.push(Tile { name, figure: written::clock(answer.at), unit: "UTC".to_owned(), notes: vec![format!("by {}", night.people())] });
+    }
+    tiles
+}
+
+fn bars(night: &NightRecord) -> Vec<Bar> {
+    let first = night.steps.iter().filter_map(|step| step.started_at).min().unwrap_or(night.started_at);
+    let last = night.steps.iter().filter_map(|step| step.ended_at.or(step.started_at)).max().unwrap_or(night.ended_at);
+    let whole = last.duration_since(first).as_secs_f64();
+    let percent = |part: SignedDuration| if whole > 0.0 { (100.0 * part.as_secs_f64() / whole).clamp(0.0, 100.0) } else { 0.0 };
+    let drawn = |step: &Step| {
+        let (start, end) = step.started_at.zip(step.ended_at)?;
+        // A bar too narrow to see is drawn wider, and never beyond the end.
+        let width = percent(end.duration_since(start)).max(1.0);
+        Some(Drawn { start: percent(start.duration_since(first)).min(100.0 - width), width })
+    };
+    night.steps.iter().map(|step| bar(step, drawn(step))).collect()
+}
+
+fn bar(step: &Step, drawn: Option<Drawn>) -> Bar {
+    let look = graph::look(&step.state);
+    let class = match (&step.state, step.node) {
+        (StepState::Succeeded, Node::ManualApproval) => "people",
+        _ => look.class,
+    };
+    let took = match (&step.state, graph::took(step)) {
+        (StepState::Succeeded, Some(took)) => took,
+        (StepState::NotReached | StepState::Running, _) | (_, None) => look.words.to_owned(),
+        (_, Some(took)) => format!("{}, {took}", look.words),
+    };
+    Bar {
+        title: step.node.title(),
+        class,
+        drawn,
+        began: step.started_at.map(written::clock).unwrap_or_default(),
+        took,
+        tries: if step.tries > 1 { step.tries.to_string() } else { String::new() },
+    }
+}
+
+fn line(place: Place, night: &NightRecord) -> Line {
+    let (outcome, behind) = words::short(night);
+    Line {
+        date: written::short_date(night.run_date.date()),
+        href: link(place, &format!("nights/{}.html", night.run_date)),
+        mark: match &night.outcome {
+            Outcome::Published => "done",
+            Outcome::QualityFailed | Outcome::Failed { .. } | Outcome::TimedOut => "failed",
+            Outcome::Rejected => "rejected",
+            Outcome::Expired => "expired",
+            Outcome::Aborted => "stopped",
+        },
+        outcome,
+        behind,
+        took: written::duration(night.took()),
+    }
+}
