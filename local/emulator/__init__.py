@@ -19,6 +19,7 @@ listens on 127.0.0.1 only, says `Local AWS at http://127.0.0.1:4566` once it is 
 | `sns_mail` | mail in a folder | `test_sns_mail.py` |
 | `status_events` | executions that timed out or were aborted | `test_status_events.py` |
 | `task_tokens` | open, closed and unknown tokens | `test_task_tokens.py` |
+| `update_partition` | changing one partition | `test_athena.py` |
 
 Each gap is a module of `gaps` that says what AWS documents and what MiniStack does, names the functions of MiniStack
 that it replaces, and holds a digest of their source. `test_replacements.py` goes red when a digest no longer fits, and

@@ -74,7 +74,8 @@ def put_in_place(replacement: Replacement) -> None:
     """Replace MiniStack's function for the rest of this process."""
     owner, name = replacement.owner_and_name()
     stock = getattr(owner, name)
-    _stock[replacement.target] = stock
+    # Where two gaps replace one function, the second one gets the first as its own stock.
+    _stock.setdefault(replacement.target, stock)
     setattr(owner, name, _with_stock(replacement.function, stock, is_method=inspect.isclass(owner)))
 
 

@@ -70,12 +70,14 @@ class SparkRunner:
         """Judge a table by quality rules; gives the score and the rules' results. Raises Unreachable."""
         answer = self._post("/quality", request, timeout_seconds)
         if not isinstance(answer.get("RuleResults"), list):
-            raise Unreachable(f"The Spark runner at {self._url} gave no rule results: {answer.get('errorMessage', answer)}")
+            raise Unreachable(f"The Spark runner at {self._url} gave no rule results: {answer}")
         return answer
 
-    def hang_up(self) -> None:
-        """Close the connection of the request that is going; it raises Unreachable in its own thread."""
+    def stop(self, run_id: str) -> None:
+        """Have a job's script stopped, and hang up on its request, which raises Unreachable in its own thread."""
         connection = self._connection
+        with contextlib.suppress(Unreachable):
+            SparkRunner(self._url)._post(f"/jobs/{run_id}/stop", {}, _GRACE_SECONDS)
         if connection and connection.sock:
             with contextlib.suppress(OSError):
                 connection.sock.shutdown(socket.SHUT_RDWR)
@@ -97,6 +99,6 @@ class SparkRunner:
         except ValueError:
             answer = None
         if response.status != 200 or not isinstance(answer, dict):
-            reason = answer.get("errorMessage") if isinstance(answer, dict) else None
-            raise Unreachable(f"The Spark runner at {self._url} answered {response.status}: {reason or text[:500]!r}")
+            reason = answer.get("message") if isinstance(answer, dict) else None
+            raise Unreachable(reason or f"The Spark runner at {self._url} answered {response.status}: {text[:500]!r}")
         return answer

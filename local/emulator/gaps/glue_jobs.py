@@ -48,12 +48,13 @@ def start_job_run(_stock: Callable[[dict[str, Any]], Any], request: dict[str, An
 
 @replaces("ministack.services.glue:_batch_stop_job_run", "330013f2a1a5e6b2")
 def batch_stop_job_run(stock: Callable[[dict[str, Any]], Any], request: dict[str, Any]) -> Any:
-    """BatchStopJobRun: besides marking the run, hang up on the runner, so that it can stop the script."""
+    """BatchStopJobRun: besides marking the run, have its script stopped."""
     response = stock(request)
     for run_id in request.get("JobRunIds", []):
         runner = _requests.get(run_id)
         if runner:
-            runner.hang_up()
+            # The runner may take its time, and this is the thread that answers all requests.
+            threading.Thread(target=runner.stop, args=(run_id,), daemon=True).start()
     return response
 
 

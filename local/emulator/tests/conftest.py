@@ -40,11 +40,15 @@ class FakeSparkRunner:
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     jobs: dict[str, Answer] = field(default_factory=dict)
     rules: dict[str, Answer] = field(default_factory=dict)
+    stopped: set[str] = field(default_factory=set)
     hung_up: threading.Event = field(default_factory=threading.Event)
 
     def answer(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """The answer to one request."""
         self.requests.append((path, body))
+        if path.endswith("/stop"):
+            self.stopped.add(path.split("/")[2])
+            return {"stopped": True}
         if path == "/jobs":
             return self.jobs[body["jobName"]](body)
         return self.rules[body["rulesetName"]](body)

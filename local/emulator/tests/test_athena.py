@@ -99,6 +99,19 @@ def test_only_registered_partitions_are_read(warehouse: Warehouse) -> None:
     assert warehouse.select("SELECT count(*) FROM orders") == [["15"]]
 
 
+def test_a_partition_can_be_moved(warehouse: Warehouse) -> None:
+    storage = {**PARQUET, "Location": f"s3://{warehouse.name}/orders/order_date=2026-11-21/"}
+    moved = {
+        "DatabaseName": warehouse.name,
+        "TableName": "orders",
+        "PartitionInput": {"Values": ["2026-11-20"], "StorageDescriptor": storage},
+    }
+    warehouse.glue.update_partition(PartitionValueList=["2026-11-20"], **moved)
+    assert warehouse.select("SELECT count(*) FROM orders WHERE order_date = DATE '2026-11-20'") == [["7"]]
+    with pytest.raises(warehouse.glue.exceptions.EntityNotFoundException):
+        warehouse.glue.update_partition(PartitionValueList=["2026-11-01"], **moved)
+
+
 def test_a_day_is_counted_as_the_night_counts_it(warehouse: Warehouse) -> None:
     query = f"""SELECT count(*) FROM "{warehouse.name}"."orders" WHERE order_date = DATE '2026-11-20'"""
     assert warehouse.select(query) == [["5"]]

@@ -91,7 +91,7 @@ def test_a_run_is_running_until_the_rules_are_judged(glue: Any, table: dict[str,
     ("predicate", "answer", "reason"),
     [
         ("run_id = 'c'", {"Score": 1.0, "RuleResults": [PASSED]}, "No partition"),
-        ("run_id = 'a'", {"errorMessage": "no such path"}, "no such path"),
+        ("run_id = 'a'", {"unexpected": "no such path"}, "no such path"),
         ("run_id is is", {"Score": 1.0, "RuleResults": [PASSED]}, ""),
     ],
 )

@@ -72,7 +72,7 @@ def test_a_job_runs_once_at_a_time(glue: Any, job: str, runner: FakeSparkRunner)
     assert [run["Id"] for run in glue.get_job_runs(JobName=job)["JobRuns"]] == [second, first]
 
 
-def test_a_stopped_run_stays_stopped_and_the_runner_is_left(glue: Any, job: str, runner: FakeSparkRunner) -> None:
+def test_a_stopped_run_stays_stopped_and_its_script_is_stopped(glue: Any, job: str, runner: FakeSparkRunner) -> None:
     asked = threading.Event()
 
     def slow(_request: dict[str, Any]) -> dict[str, Any]:
@@ -85,6 +85,7 @@ def test_a_stopped_run_stays_stopped_and_the_runner_is_left(glue: Any, job: str,
     run_id = glue.start_job_run(JobName=job)["JobRunId"]
     assert asked.wait(10)
     glue.batch_stop_job_run(JobName=job, JobRunIds=[run_id])
+    wait_until(lambda: run_id in runner.stopped)
     assert runner.hung_up.wait(10)
     assert run_of(glue, job, run_id)["JobRunState"] == "STOPPED"
 
