@@ -23,7 +23,6 @@ from spark_runner.server import Runner
 from spark_runner.session import open_session
 
 ACCOUNT = "000000000000"
-JVM_GRACE_SECONDS = 1
 
 
 def main() -> None:
@@ -51,7 +50,8 @@ def main() -> None:
     if failure:
         print(failure, file=sys.stderr, flush=True)
     if warm.done() and not warm.exception():
-        end(jvm_of(warm.result()))
+        # Killed, not asked: it holds nothing but its scratch folder, and its own way out takes seconds.
+        jvm_of(warm.result()).kill()
     shutil.rmtree(scratch, ignore_errors=True)
     if not warm.done():
         # The JVM is there, but not yet ours to end by its handle.
@@ -110,15 +110,6 @@ def warm_up(session: SparkSession, scratch: Path) -> None:
 
 def jvm_of(session: SparkSession) -> "subprocess.Popen[bytes]":
     return session.sparkContext._gateway.proc
-
-
-def end(jvm: "subprocess.Popen[bytes]") -> None:
-    jvm.terminate()
-    try:
-        jvm.wait(JVM_GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
-        jvm.kill()
-        jvm.wait()
 
 
 if __name__ == "__main__":

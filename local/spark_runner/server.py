@@ -26,6 +26,11 @@ class Runner(ThreadingHTTPServer):
         self._warm = Event()
         super().__init__(("127.0.0.1", port), _Handler)
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is none of our errors."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
     def use(self, session: SparkSession, jobs: Jobs, buckets: Path) -> None:
         self._session, self._jobs, self._buckets = session, jobs, buckets
         self._warm.set()
@@ -99,4 +104,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def log_request(self, code: object = "-", size: object = "-") -> None:
+        if self.path == "/health":
+            return
         print(f"{self.command} {self.path} {int(code) if isinstance(code, HTTPStatus) else code}", file=sys.stderr, flush=True)

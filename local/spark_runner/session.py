@@ -14,6 +14,7 @@ JAVA = "17"
 def open_session(buckets: Path, scratch: Path, driver_memory: str = "1g") -> SparkSession:
     """Starts Spark. `buckets` holds a folder for each bucket, `scratch` is Spark's own and may be deleted afterwards."""
     use_java()
+    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     scratch.mkdir(parents=True, exist_ok=True)
     session = (
         SparkSession.builder.appName("spark-runner")
@@ -30,7 +31,7 @@ def open_session(buckets: Path, scratch: Path, driver_memory: str = "1g") -> Spa
         .config("spark.scheduler.mode", "FAIR")
         .config("spark.sql.session.timeZone", "UTC")
         # A day of orders is small: two hundred shuffle partitions would cost more than the work in them.
-        .config("spark.sql.shuffle.partitions", "4")
+        .config("spark.sql.shuffle.partitions", "2")
         # Raw, so that no .crc file lies beside an object, where a listing would show it.
         .config("spark.hadoop.fs.file.impl", "org.apache.hadoop.fs.RawLocalFileSystem")
         .config("spark.hadoop.fs.s3.impl", "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme")

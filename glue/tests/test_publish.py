@@ -1,0 +1,86 @@
+"""publish-to-warehouse: what was approved and nothing else, as often as it runs."""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import boto3
+import pytest
+from aws_on_disk import AwsOnDisk, aws_on_disk
+from conftest import Lake, load_job
+
+job = load_job("publish-to-warehouse")
+
+SCHEMA = "order_id STRING, line_number INT, order_date DATE"
+RUN_DATE = date(2026, 11, 20)
+
+
+@pytest.fixture
+def aws(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsOnDisk]:
+    with aws_on_disk(lake.folder) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        yield server
+
+
+def test_the_digest_is_the_one_that_is_written_down() -> None:
+    objects = [job.StagedObject("part-b", 3, "e2"), job.StagedObject("_SUCCESS", 0, "e1"), job.StagedObject("Z/part-a", 10, "e3")]
+    text = b"Z/part-a\t10\te3\n_SUCCESS\t0\te1\npart-b\t3\te2\n"
+    assert job.digest_of(objects) == hashlib.sha256(text).hexdigest()
+    assert job.digest_of(reversed(objects)) == job.digest_of(objects)
+
+
+def test_the_digest_covers_every_object_by_key_size_and_content(lake: Lake, aws: AwsOnDisk) -> None:
+    staged = stage(lake, [("7", 1, RUN_DATE)])
+    first = digest(staged)
+    summary = lake.uri("work", "night/apply-fx/_summary.json")
+    lake.put(summary, '{"orders": 1}')
+    second = digest(staged)
+    lake.put(summary, '{"orders": 2}')
+    assert len({first, second, digest(staged)}) == 3
+    # A neighbour whose name begins alike is no part of it.
+    third = digest(staged)
+    lake.put(lake.uri("work", "night/apply-fx-2/_summary.json"), "{}")
+    assert digest(staged) == third
+
+
+def test_a_changed_build_is_refused_and_nothing_is_published(lake: Lake, aws: AwsOnDisk) -> None:
+    staged = stage(lake, [("7", 1, RUN_DATE)])
+    approved = digest(staged)
+    job.refuse_changed_build(boto3.client("s3"), staged, approved)
+    stage(lake, [("7", 1, RUN_DATE)])
+    with pytest.raises(job.StagedBuildChanged, match=f"has the digest {digest(staged)}, but {approved} was approved"):
+        job.refuse_changed_build(boto3.client("s3"), staged, approved)
+
+
+def test_publishing_again_leaves_the_same_rows_and_other_days_alone(lake: Lake) -> None:
+    warehouse = lake.uri("warehouse", "orders/")
+    job.publish(lake.spark, stage(lake, [("1", 1, date(2026, 11, 19))]), warehouse)
+    staged = stage(lake, [("7", 1, RUN_DATE), ("7", 2, RUN_DATE)])
+    expected: list[Any] = [("1", 1, date(2026, 11, 19)), ("7", 1, RUN_DATE), ("7", 2, RUN_DATE)]
+    for _ in range(2):
+        job.publish(lake.spark, staged, warehouse)
+        assert [tuple(row.values()) for row in lake.rows(warehouse)] == expected
+    job.publish(lake.spark, stage(lake, [("7", 2, RUN_DATE)]), warehouse)
+    assert [tuple(row.values()) for row in lake.rows(warehouse)] == [expected[0], expected[2]]
+    assert lake.json(lake.uri("work", "night/publish-to-warehouse/_counts.json")) == {"order_lines": 1}
+
+
+def test_the_catalog_knows_the_partition_after_any_number_of_runs(aws: AwsOnDisk) -> None:
+    for warehouse in ("s3://warehouse/old/", "s3://warehouse/orders/"):
+        job.register(boto3.client("glue"), "nightly", "orders_curated", "2026-11-20", warehouse)
+    assert aws.partitions == {"2026-11-20": "s3://warehouse/orders/order_date=2026-11-20/"}
+    assert aws.calls == ["GetTable", "CreatePartition", "GetTable", "CreatePartition", "UpdatePartition"]
+
+
+def stage(lake: Lake, rows: list[tuple[str, int, date]]) -> str:
+    staged = lake.uri("work", "night/apply-fx/")
+    lake.table(rows, SCHEMA).coalesce(1).write.mode("overwrite").parquet(staged)
+    return staged
+
+
+def digest(staged: str) -> str:
+    return job.digest_of(job.staged_objects(boto3.client("s3"), staged))
