@@ -170,10 +170,12 @@ fn create(log: &Path) -> Result<File> {
     File::create(log).with_context(|| format!("cannot write {}", log.display()))
 }
 
-/// The last line that says something.
+/// The last line that tells of an error, else the last that says something.
 fn last_line(log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
-    let line = text.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it said nothing");
+    let lines = || text.lines().rev().map(str::trim).filter(|line| !line.is_empty());
+    let is_error = |line: &&str| line.to_lowercase().starts_with("error");
+    let line = lines().find(is_error).or_else(|| lines().next()).unwrap_or("it said nothing");
     console::truncate_str(line, 300, "…").into_owned()
 }
 

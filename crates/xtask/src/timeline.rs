@@ -1,12 +1,15 @@
-//! The night as its execution tells it: which state stands where, shown live and summed up at the end.
+//! The night as its execution tells it: the eleven nodes, shown live and summed up at the end.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use console::style;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use console::{pad_str, style};
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use nightly_domain::history::{EventKind, HistoryEvent};
+use nightly_domain::night::{Step, StepState, steps};
 use serde_json::{Value, json};
 
 use crate::progress::{Progress, written};
@@ -14,80 +17,37 @@ use crate::progress::{Progress, written};
 /// Endings that are answers, not failures: the night did what it should.
 const DELIBERATE: [&str; 3] = ["QualityFailed", "ApprovalRejected", "ApprovalExpired"];
 
-/// What an execution's history says, state by state in the order in which they were first entered.
+/// What an execution says of itself.
 pub struct Timeline {
     steps: Vec<Step>,
+    states: BTreeSet<String>,
+    transitions: usize,
     status: String,
     error: Option<String>,
     cause: Option<String>,
     output: Value,
-    transitions: usize,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-struct Step {
-    name: String,
-    stage: Stage,
-    entered: f64,
-    exited: Option<f64>,
-    tries: usize,
-    task: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Running,
-    Succeeded,
-    Failed,
-    Stopped,
 }
 
 impl Timeline {
-    /// From `DescribeExecution` and the events of `GetExecutionHistory`.
+    /// From the answers of `DescribeExecution` and `GetExecutionHistory`.
     pub fn read(description: &Value, events: &[Value]) -> Result<Self> {
-        let status = description["status"].as_str().context("DescribeExecution gave no status")?.to_owned();
         let text = |name: &str| description[name].as_str().map(str::to_owned);
-        let output = description["output"].as_str().and_then(|output| serde_json::from_str(output).ok()).unwrap_or(Value::Null);
-        let mut steps: Vec<Step> = Vec::new();
-        // Which step an event belongs to: its own state's, else that of the event before it.
-        let mut owners: BTreeMap<u64, usize> = BTreeMap::new();
-        let mut transitions = 0;
-        for event in events {
-            let kind = event["type"].as_str().unwrap_or_default();
-            let time = event["timestamp"].as_f64().unwrap_or_default();
-            let owner = if kind.ends_with("StateEntered") {
-                transitions += 1;
-                let name = event["stateEnteredEventDetails"]["name"].as_str().unwrap_or_default();
-                Some(enter(&mut steps, name, time, kind == "TaskStateEntered"))
-            } else {
-                owners.get(&event["previousEventId"].as_u64().unwrap_or_default()).copied()
-            };
-            let Some(owner) = owner else { continue };
-            owners.insert(event["id"].as_u64().unwrap_or_default(), owner);
-            let step = &mut steps[owner];
-            match kind {
-                "TaskScheduled" => {
-                    step.tries += 1;
-                    step.stage = Stage::Running;
-                }
-                "TaskFailed" | "TaskTimedOut" | "TaskStartFailed" | "TaskSubmitFailed" => step.stage = Stage::Failed,
-                _ if kind.ends_with("StateExited") => {
-                    step.stage = Stage::Succeeded;
-                    step.exited = Some(time);
-                }
-                _ => (),
-            }
-        }
-        if status != "RUNNING" {
-            let end = events.last().and_then(|event| event["timestamp"].as_f64());
-            for step in steps.iter_mut().filter(|step| step.exited.is_none()) {
-                step.exited = end;
-                if step.stage == Stage::Running {
-                    step.stage = Stage::Stopped;
-                }
-            }
-        }
-        Ok(Self { steps, status, error: text("error"), cause: text("cause"), output, transitions })
+        let history = events.iter().map(event).collect::<Result<Vec<_>>>()?;
+        let entered = || {
+            history.iter().filter_map(|event| match &event.kind {
+                EventKind::Entered { state } => Some(state.clone()),
+                _ => None,
+            })
+        };
+        Ok(Self {
+            steps: steps(&history),
+            states: entered().collect(),
+            transitions: entered().count(),
+            status: text("status").context("DescribeExecution gave no status")?,
+            error: text("error"),
+            cause: text("cause"),
+            output: description["output"].as_str().and_then(|output| serde_json::from_str(output).ok()).unwrap_or(Value::Null),
+        })
     }
 
     pub fn ended(&self) -> bool {
@@ -117,9 +77,9 @@ impl Timeline {
 
     /// Why, where it did not end well.
     pub fn cause(&self) -> Option<String> {
-        let failed: Vec<_> = self.steps.iter().filter(|step| step.stage == Stage::Failed).map(|step| title(&step.name)).collect();
-        let place = if failed.is_empty() || self.deliberate() { String::new() } else { format!("{}: ", failed.join(", ")) };
-        self.cause.as_deref().map(|cause| format!("{place}{}", sentence(cause)))
+        let cause = sentence(self.cause.as_deref()?);
+        let failed = self.steps.iter().find(|step| matches!(step.state, StepState::Failed { .. })).filter(|_| !self.deliberate());
+        Some(failed.map_or(cause.clone(), |step| format!("{}: {cause}", step.node.title())))
     }
 
     fn deliberate(&self) -> bool {
@@ -135,34 +95,24 @@ impl Timeline {
     }
 
     pub fn json(&self) -> Value {
-        let steps: Vec<_> = self
-            .steps
-            .iter()
-            .map(|step| {
-                let seconds = step.exited.map(|exited| exited - step.entered);
-                json!({"state": step.name, "stage": format!("{:?}", step.stage), "seconds": seconds, "tries": step.tries, "task": step.task})
-            })
-            .collect();
         json!({
-            "status": self.status, "error": self.error, "cause": self.cause, "output": self.output,
-            "transitions": self.transitions, "steps": steps,
+            "status": self.status, "error": self.error, "cause": self.cause.as_deref().map(sentence), "output": self.output,
+            "transitions": self.transitions, "states": self.states, "steps": self.steps,
         })
     }
 }
 
-/// The step of that name, entered again or for the first time.
-fn enter(steps: &mut Vec<Step>, name: &str, time: f64, task: bool) -> usize {
-    let index = steps.iter().position(|step| step.name == name).unwrap_or_else(|| {
-        steps.push(Step { name: name.to_owned(), stage: Stage::Running, entered: time, exited: None, tries: 0, task });
-        steps.len() - 1
-    });
-    let step = &mut steps[index];
-    if step.exited.take().is_some() {
-        // A poll loop comes back: its tries are visits, not failures.
-        step.tries = 0;
-    }
-    step.stage = Stage::Running;
-    index
+fn event(event: &Value) -> Result<HistoryEvent> {
+    let number = |name: &str| event[name].as_i64().with_context(|| format!("an event of the history has no {name}"));
+    let seconds = event["timestamp"].as_f64().context("an event of the history has no timestamp")?;
+    let detail = |name: &str| event.as_object()?.values().find_map(|details| details.get(name)?.as_str());
+    Ok(HistoryEvent {
+        id: number("id")?,
+        previous_id: number("previousEventId")?,
+        #[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit")]
+        at: Timestamp::from_millisecond((seconds * 1e3) as i64)?,
+        kind: EventKind::read(event["type"].as_str().unwrap_or_default(), detail("name"), detail("error")),
+    })
 }
 
 /// What a Glue job or a function said, out of the JSON that Step Functions hands on as the cause.
@@ -171,80 +121,91 @@ fn sentence(cause: &str) -> String {
     ["ErrorMessage", "errorMessage"].iter().find_map(|name| details[name].as_str()).unwrap_or(cause).to_owned()
 }
 
-/// `TransformOrders` as people say it: `Transform orders`.
-fn title(state: &str) -> String {
-    let mut words = String::new();
-    for (index, character) in state.char_indices() {
-        if index > 0 && character.is_uppercase() {
-            words.push(' ');
-            words.extend(character.to_lowercase());
-        } else {
-            words.push(character);
-        }
-    }
-    words
-}
-
-/// The tasks of a running night, a line each.
+/// The nodes of a running night, a line each.
 pub struct Live<'a> {
     progress: &'a Progress,
-    bars: MultiProgress,
-    shown: BTreeMap<String, (ProgressBar, Stage, usize)>,
+    lines: Vec<(ProgressBar, Option<Step>)>,
 }
 
 impl<'a> Live<'a> {
     pub fn new(progress: &'a Progress) -> Self {
-        Self { progress, bars: progress.bars(), shown: BTreeMap::new() }
+        Self { progress, lines: Vec::new() }
     }
 
     pub fn show(&mut self, timeline: &Timeline) {
-        for step in timeline.steps.iter().filter(|step| step.task) {
-            let before = self.shown.get(&step.name).map(|(_, stage, tries)| (*stage, *tries));
-            if before == Some((step.stage, step.tries)) {
+        if self.lines.is_empty() {
+            let bars = self.progress.bars();
+            self.lines = timeline.steps.iter().map(|_| (bars.add(ProgressBar::new_spinner().with_style(plain())), None)).collect();
+        }
+        for ((bar, shown), step) in self.lines.iter_mut().zip(&timeline.steps) {
+            if shown.as_ref() == Some(step) {
                 continue;
             }
-            let bar = self.shown.entry(step.name.clone()).or_insert_with(|| {
-                let bar = self.bars.add(ProgressBar::new_spinner());
+            let line = describe(step);
+            let before = shown.replace(step.clone());
+            if step.state == StepState::Running {
                 bar.set_style(ProgressStyle::with_template("  {spinner:.blue} {msg}  {elapsed:.dim}").expect("the template is fixed"));
                 bar.enable_steady_tick(Duration::from_millis(120));
-                (bar, Stage::Running, 0)
-            });
-            (bar.1, bar.2) = (step.stage, step.tries);
-            let bar = &bar.0;
-            let line = describe(step);
-            if step.stage == Stage::Running {
-                bar.set_message(line.clone());
+                if before.is_none_or(|before| before.state == StepState::NotReached) {
+                    bar.reset_elapsed();
+                }
             } else {
-                bar.set_style(ProgressStyle::with_template("  {msg}").expect("the template is fixed"));
-                bar.finish_with_message(line.clone());
+                bar.disable_steady_tick();
+                bar.set_style(plain());
             }
-            // A poll loop visits its states many times; a log wants to hear of each once.
-            let news = before.is_none_or(|(stage, _)| stage != Stage::Succeeded);
-            if !self.progress.is_terminal() && news {
+            bar.set_message(line.clone());
+            bar.tick();
+            // A node that works in several states rests between two of them: on paper it is told when it has moved on for good.
+            if !self.progress.is_terminal() && matches!(step.state, StepState::Failed { .. } | StepState::Rejected | StepState::Expired) {
                 self.progress.line(format!("  {line}"));
+            }
+        }
+        if !self.progress.is_terminal() {
+            self.tell_the_finished(timeline);
+        }
+    }
+
+    /// Without a terminal: a line for each node that has succeeded once a later one runs, or once the night has ended.
+    fn tell_the_finished(&mut self, timeline: &Timeline) {
+        let running = |step: &Step| step.state != StepState::NotReached;
+        for (index, step) in timeline.steps.iter().enumerate() {
+            let (bar, _) = &self.lines[index];
+            let over = timeline.ended()
+                || timeline.steps[index + 1..].iter().any(|later| later.node.waits_for().contains(&step.node) && running(later));
+            if step.state == StepState::Succeeded && over && !bar.is_finished() {
+                bar.finish();
+                self.progress.line(format!("  {}", describe(step)));
             }
         }
     }
 
     pub fn finish(&mut self) {
-        for (bar, stage, _) in self.shown.values() {
-            if *stage == Stage::Running {
-                bar.finish_and_clear();
-            }
+        for (bar, _) in &self.lines {
+            bar.abandon();
         }
     }
 }
 
+fn plain() -> ProgressStyle {
+    ProgressStyle::with_template("  {msg}").expect("the template is fixed")
+}
+
 fn describe(step: &Step) -> String {
+    let title = step.node.title();
+    let padded = pad_str(&title, 22, console::Alignment::Left, None);
+    let took = step.started_at.zip(step.ended_at).map(|(start, end)| end.duration_since(start).unsigned_abs());
+    let took = took.map(written).unwrap_or_default();
     let tries = if step.tries > 1 { format!("  try {}", step.tries) } else { String::new() };
-    let took = step.exited.map(|exited| written(Duration::from_secs_f64((exited - step.entered).max(0.0)))).unwrap_or_default();
-    let title = title(&step.name);
-    match step.stage {
-        Stage::Running => format!("{title}{}", style(tries).yellow()),
-        Stage::Succeeded => format!("{} {title}{}  {}", style("✓").green(), style(tries).yellow(), style(took).dim()),
-        Stage::Failed => format!("{} {title}{}  {}", style("✗").red(), style(tries).yellow(), style(took).dim()),
-        Stage::Stopped => format!("{} {title}  {}", style("□").dim(), style("stopped").dim()),
-    }
+    let (mark, note) = match &step.state {
+        StepState::NotReached => return style(format!("◌ {padded}")).dim().to_string(),
+        StepState::Running => return format!("{padded}{}", style(tries).yellow()),
+        StepState::Succeeded => (style("✓").green(), String::new()),
+        StepState::Failed { error } => (style("✗").red(), format!("  {error}")),
+        StepState::Rejected => (style("R").yellow(), "  rejected".to_owned()),
+        StepState::Expired => (style("E").yellow(), "  expired".to_owned()),
+        StepState::Stopped => (style("□").dim(), "  stopped".to_owned()),
+    };
+    format!("{mark} {padded}{}{}{note}", style(format!("{took:>8}")).dim(), style(tries).yellow())
 }
 
 #[cfg(test)]
@@ -261,39 +222,36 @@ mod tests {
     }
 
     #[test]
-    fn tries_are_counted_per_state_also_where_branches_interleave() {
+    fn a_history_from_the_wire_becomes_nodes_and_transitions() {
         let events = [
             event(1, 0, "ExecutionStarted", ""),
-            event(2, 1, "ParallelStateEntered", "BuildSources"),
-            event(3, 2, "TaskStateEntered", "ExtractOrders"),
-            event(4, 2, "TaskStateEntered", "ExtractInventory"),
-            event(5, 3, "TaskScheduled", ""),
-            event(6, 4, "TaskScheduled", ""),
-            event(7, 5, "TaskFailed", ""),
-            event(8, 7, "TaskScheduled", ""),
-            event(9, 6, "TaskStateExited", ""),
-            event(10, 8, "TaskSubmitted", ""),
+            event(2, 1, "TaskStateEntered", "ExtractOrders"),
+            event(3, 2, "TaskScheduled", ""),
+            event(4, 3, "TaskFailed", ""),
+            event(5, 4, "TaskScheduled", ""),
         ];
         let timeline = Timeline::read(&json!({"status": "RUNNING"}), &events).unwrap();
-        let orders = timeline.steps.iter().find(|step| step.name == "ExtractOrders").unwrap();
-        let inventory = timeline.steps.iter().find(|step| step.name == "ExtractInventory").unwrap();
-        assert_eq!((orders.tries, orders.stage), (2, Stage::Running));
-        assert_eq!((inventory.tries, inventory.stage, inventory.exited), (1, Stage::Succeeded, Some(9.0)));
-        assert_eq!(timeline.transitions(), 3);
+        assert!(!timeline.ended());
+        assert_eq!((timeline.transitions(), timeline.steps.len()), (1, 11));
+        assert_eq!((&timeline.steps[0].state, timeline.steps[0].tries), (&StepState::Running, 2));
     }
 
     #[test]
-    fn a_failed_job_is_told_by_what_it_said() {
-        let events = [event(1, 0, "TaskStateEntered", "ApplyFx"), event(2, 1, "TaskScheduled", ""), event(3, 2, "TaskFailed", "")];
+    fn a_failed_job_is_told_by_its_node_and_what_it_said() {
+        let mut failed = event(3, 2, "ExecutionFailed", "");
+        failed["executionFailedEventDetails"] = json!({"error": "States.TaskFailed"});
+        let events = [event(1, 0, "TaskStateEntered", "ApplyFx"), event(2, 1, "TaskFailed", ""), failed];
         let cause = json!({"JobRunState": "FAILED", "ErrorMessage": "UnknownCurrency: XXX has no rate"}).to_string();
         let timeline = Timeline::read(&json!({"status": "FAILED", "error": "States.TaskFailed", "cause": cause}), &events).unwrap();
-        assert_eq!(timeline.cause().unwrap(), "Apply fx: UnknownCurrency: XXX has no rate");
+        assert_eq!(timeline.cause().unwrap(), "Apply FX rates: UnknownCurrency: XXX has no rate");
         assert_eq!(timeline.exit_code(), ExitCode::from(1));
     }
 
     #[test]
     fn a_rejection_is_an_answer_and_no_failure() {
         let description = json!({"status": "FAILED", "error": "ApprovalRejected", "cause": "A. Berg rejected the build"});
-        assert_eq!(Timeline::read(&description, &[]).unwrap().exit_code(), ExitCode::from(3));
+        let timeline = Timeline::read(&description, &[]).unwrap();
+        assert_eq!(timeline.exit_code(), ExitCode::from(3));
+        assert_eq!(timeline.cause().unwrap(), "A. Berg rejected the build");
     }
 }
