@@ -101,12 +101,12 @@ fn slot(node: Node, flow: Flow) -> Slot {
         }
         Flow::Down => {
             let (x, row, width) = match node {
-                Node::ExtractOrders => (1, 0, 156),
-                Node::ExtractInventory => (172, 0, 156),
-                Node::TransformOrders => (1, 1, 156),
-                Node::TransformInventory => (172, 1, 156),
-                Node::EnrichCurrency => (1, 2, 156),
-                Node::JoinFactDim => (172, 2, 156),
+                Node::ExtractOrders => (1, 0, 160),
+                Node::ExtractInventory => (168, 0, 160),
+                Node::TransformOrders => (1, 1, 160),
+                Node::TransformInventory => (168, 1, 160),
+                Node::EnrichCurrency => (1, 2, 160),
+                Node::JoinFactDim => (168, 2, 160),
                 Node::ApplyFx => (79, 3, 172),
                 Node::DataQualityGate => (79, 4, 172),
                 Node::ManualApproval => (79, 5, 172),

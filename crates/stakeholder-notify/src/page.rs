@@ -157,9 +157,12 @@ fn tiles(night: &NightRecord) -> Vec<Tile> {
         tiles.push(Tile { name, figure: written::whole(summary.revenue_base), unit, notes: largest.into_iter().collect() });
 
         let mut notes = vec![format!("in {}", written::count(summary.orders, "order", "orders"))];
-        notes.extend(night.published_rows.map(|rows| format!("{} in the warehouse", written::count(rows, "row", "rows"))));
+        notes.extend(night.published_rows.map(|rows| match rows {
+            rows if rows == summary.order_lines => "all in the warehouse".to_owned(),
+            rows => format!("{} in the warehouse", written::count(rows, "row", "rows")),
+        }));
         if summary.unmatched_lines > 0 {
-            notes.push(format!("{} without an item in the inventory", written::count(summary.unmatched_lines, "line", "lines")));
+            notes.push(format!("{} without an item", written::integer(summary.unmatched_lines)));
         }
         tiles.push(Tile { name: "Order lines", figure: written::integer(summary.order_lines), unit: String::new(), notes });
     }

@@ -267,7 +267,7 @@ async fn rebuilding_an_older_day_leaves_the_latest_night_on_the_index() {
     let night = world.stored("nights/2026-11-17.html").await;
     assert!(night.contains("<b>Tuesday 17 November 2026</b>"), "{night}");
     assert!(night.contains(r#"<a href="2026-11-20.html">20 Nov</a>"#), "{night}");
-    assert!(night.contains(r#"<a href="../index.html">Latest night</a>"#), "{night}");
+    assert!(night.contains(r#"<a href="../index.html">Latest</a>"#), "{night}");
 }
 
 #[tokio::test]

@@ -85,12 +85,13 @@ pub(crate) fn failed_rules(quality: &Quality) -> String {
     format!("{} of {} failed", quality.rules.len() - quality.passed(), written::count(quality.rules.len() as u64, "rule", "rules"))
 }
 
-/// `1 day older than the run date`.
+/// `1 day older than the run date`, from how many days older it is.
 pub(crate) fn age(days: i32) -> String {
+    let count = written::count(days.unsigned_abs().into(), "day", "days");
     match days {
         0 => "of the run date itself".to_owned(),
-        1 => "1 day older than the run date".to_owned(),
-        days => format!("{days} days older than the run date"),
+        1.. => format!("{count} older than the run date"),
+        _ => format!("{count} newer than the run date"),
     }
 }
 
