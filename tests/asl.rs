@@ -86,10 +86,10 @@ fn find_mut<'a>(machine: &'a mut Value, name: &str) -> Option<&'a mut Value> {
         if key == name {
             return Some(fields);
         }
-        if let Some(branches) = fields.get_mut("Branches").and_then(Value::as_array_mut) {
-            if let Some(found) = branches.iter_mut().find_map(|branch| find_mut(branch, name)) {
-                return Some(found);
-            }
+        if let Some(branches) = fields.get_mut("Branches").and_then(Value::as_array_mut)
+            && let Some(found) = branches.iter_mut().find_map(|branch| find_mut(branch, name))
+        {
+            return Some(found);
         }
     }
     None

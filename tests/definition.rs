@@ -28,8 +28,8 @@ fn every_state_is_reachable() {
 
 fn successors(fields: &Value) -> Vec<&str> {
     let rules = ["Choices", "Catch"].iter().filter_map(|field| fields.get(field)?.as_array()).flatten();
-    let ruled = rules.filter_map(|rule| rule.get("Next")?.as_str());
-    ["Next", "Default"].iter().filter_map(|field| fields.get(field)?.as_str()).chain(ruled).collect()
+    let by_rule = rules.filter_map(|rule| rule.get("Next")?.as_str());
+    ["Next", "Default"].iter().filter_map(|field| fields.get(field)?.as_str()).chain(by_rule).collect()
 }
 
 #[test]

@@ -227,21 +227,18 @@ fn without_texts(source: &str) -> String {
     let mut text: Option<char> = None;
     let mut escaped = false;
     for letter in source.chars() {
-        match text {
-            Some(end) => {
-                if letter == end && !escaped {
-                    text = None;
-                }
-                escaped = letter == '\\' && !escaped;
-                code.push(' ');
+        if let Some(end) = text {
+            if letter == end && !escaped {
+                text = None;
             }
-            None => {
-                // A slash after a comma or an opening bracket begins a regular expression; elsewhere it divides.
-                if matches!(letter, '\'' | '"') || (letter == '/' && code.trim_end().ends_with([',', '('])) {
-                    text = Some(letter);
-                }
-                code.push(letter);
+            escaped = letter == '\\' && !escaped;
+            code.push(' ');
+        } else {
+            // A slash after a comma or an opening bracket begins a regular expression; elsewhere it divides.
+            if matches!(letter, '\'' | '"') || (letter == '/' && code.trim_end().ends_with([',', '('])) {
+                text = Some(letter);
             }
+            code.push(letter);
         }
     }
     code
