@@ -133,6 +133,19 @@ async fn a_notice_from_the_queue_is_told_as_well() {
 }
 
 #[tokio::test]
+async fn the_events_that_the_project_shows_are_told() {
+    for event in [include_str!("../../../events/stakeholder-notify.json"), include_str!("../../../events/stakeholder-notify-queued.json")] {
+        let event: Value = serde_json::from_str(event).unwrap();
+        let notice = event["Records"][0]["body"].as_str().map_or_else(|| event.clone(), |body| serde_json::from_str(body).unwrap());
+        let mut world = World::new();
+        world.ports.histories = MemoryHistories::default().with(notice["executionArn"].as_str().unwrap(), read_json(PUBLISHED).unwrap());
+        world.ports.objects.put(&uri(notice["summaryUri"].as_str().unwrap()), include_str!("tests/summary.json"));
+        world.tell(event).await.unwrap();
+        assert_eq!(world.posted().len(), 1);
+    }
+}
+
+#[tokio::test]
 async fn the_page_stands_while_slack_is_down_and_says_so() {
     let world = World::new().with_slack([PostError::NotPosted("connection refused".into())]);
     let error = world.tell(published()).await.unwrap_err();
