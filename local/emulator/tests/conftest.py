@@ -22,6 +22,8 @@ from typing import Any
 import botocore.session
 import pytest
 
+# Shared, because reading the services' models anew for each client takes longer than most tests.
+_SESSION = botocore.session.get_session()
 ROLE = "arn:aws:iam::000000000000:role/any"
 _LOCAL = Path(__file__).resolve().parents[2]
 Answer = Callable[[dict[str, Any]], dict[str, Any]]
@@ -75,7 +77,7 @@ class Emulator:
 
 def client(service: str, endpoint: str) -> Any:
     """AWS's client of a service."""
-    return botocore.session.get_session().create_client(
+    return _SESSION.create_client(
         service, region_name="us-east-1", endpoint_url=endpoint, aws_access_key_id="test", aws_secret_access_key="test"
     )
 

@@ -253,6 +253,7 @@ def test_the_history_shows_the_states_inside_branches(machine: Machine, function
     called = ["TaskStateEntered", "TaskScheduled", "TaskStarted", "TaskSucceeded", "TaskStateExited"]
     assert way(exits["After"]) == [*called, "PassStateEntered", "PassStateExited"]
     assert way(exits["Pause"]) == ["WaitStateEntered", "WaitStateExited"]
+    assert exits["Both"]["previousEventId"] == exits["Pause"]["id"]
     assert exits["Both"]["stateExitedEventDetails"]["assignedVariables"] == {"n": "1"}
     assert exits["Both"]["timestamp"] - exits["Call"]["timestamp"] > timedelta(seconds=0.5)
 

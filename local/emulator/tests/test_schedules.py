@@ -91,6 +91,15 @@ def test_a_deleted_schedule_does_not_fire(scheduler: Any, queue: Any, name: str)
         scheduler.delete_schedule(Name=name)
 
 
+def test_nothing_fires_after_the_end(scheduler: Any, queue: Any, name: str) -> None:
+    ended = datetime.now(UTC) - timedelta(seconds=1)
+    scheduler.create_schedule(
+        Name=name, ScheduleExpression="rate(1 minute)", EndDate=ended, FlexibleTimeWindow=ONCE, Target=target(name, {})
+    )
+    assert queue(2) == []
+    assert scheduler.get_schedule(Name=name)["State"] == "ENABLED"
+
+
 def test_a_completed_schedule_is_deleted_when_it_asks_for_that(scheduler: Any, queue: Any, name: str) -> None:
     soon = datetime.now(UTC) + timedelta(seconds=2)
     for suffix, action in (("gone", "DELETE"), ("kept", "NONE")):
