@@ -1,6 +1,7 @@
 """One day of orders and its inventory snapshot, made of TPC-DS: the same arguments give the same bytes.
 
-The orders are those of TPC-DS, one after the other, shifted to the run date; nulls in them are its own. What it doesn't have is added by
+The orders are those of TPC-DS, one after the other, shifted to the run date; nulls in them are its own. Its item table keeps every
+revision of an item, and an order knows the revision of its time: here an item is its business key. What TPC-DS doesn't have is added by
 rule: a currency for each order, rows that are delivered twice, rows that were corrected later, and quantities that got lost, so that the
 rules of `transform-orders` have work to do.
 """
@@ -44,7 +45,10 @@ def write_day(
     tables: Tables, run_date: date, order_lines: int, out: Path, fault: Fault | None, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """The summary counts rows as they are delivered."""
-    rows = itertools.islice(order_rows(tables.catalog_sales(order_lines), run_date, fault), order_lines)
+    revisions = list(tables.items())
+    item_ids = {row["i_item_sk"]: row["i_item_id"] for row in revisions}
+    sales = (sale | {"item_id": item_ids[sale["cs_item_sk"]]} for sale in tables.catalog_sales(order_lines))
+    rows = itertools.islice(order_rows(sales, run_date, fault), order_lines)
     orders_folder = out / "orders" / f"order_date={run_date}"
     written = 0
     for part in itertools.count():
@@ -58,12 +62,12 @@ def write_day(
     stock = write_csv(
         snapshot / "inventory.csv",
         ["item_id", "warehouse_id", "quantity_on_hand"],
-        ([row["inv_item_sk"], row["inv_warehouse_sk"], row["inv_quantity_on_hand"]] for row in tables.inventory()),
+        ([item_ids[row["inv_item_sk"]], row["inv_warehouse_sk"], row["inv_quantity_on_hand"]] for row in tables.inventory()),
     )
     items = write_csv(
         snapshot / "items.csv",
         ["item_id", "product_name", "brand", "category"],
-        ([row["i_item_sk"], row["i_product_name"], row["i_brand"], row["i_category"]] for row in tables.items()),
+        ([row["i_item_id"], row["i_product_name"], row["i_brand"], row["i_category"]] for row in revisions if not row["i_rec_end_date"]),
     )
     warehouses = write_csv(
         snapshot / "warehouses.csv",
@@ -110,7 +114,7 @@ def order_row(sale: Row, line_number: int, run_date: date) -> Row:
         "ordered_at": instant(ordered_at),
         "updated_at": instant(ordered_at + timedelta(seconds=number % 600)),
         "customer_id": sale["cs_bill_customer_sk"],
-        "item_id": sale["cs_item_sk"],
+        "item_id": sale["item_id"],
         "warehouse_id": sale["cs_warehouse_sk"],
         "quantity": sale["cs_quantity"],
         "unit_price": sale["cs_list_price"],

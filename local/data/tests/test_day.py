@@ -56,6 +56,18 @@ def test_every_rule_of_the_jobs_has_work(tables: Tables, tmp_path: Path) -> None
     assert all(one_currency_each[order["order_id"]] == order["currency"] for order in orders)
 
 
+def test_every_item_is_described_once_and_in_stock_everywhere(tables: Tables, tmp_path: Path) -> None:
+    write_day(tables, RUN_DATE, 2000, tmp_path, None, lambda line: None)
+    items = [row["item_id"] for row in rows_of(tmp_path / "inventory" / "snapshot_date=2026-11-20" / "items.csv")]
+    stock = [
+        (row["item_id"], row["warehouse_id"]) for row in rows_of(tmp_path / "inventory" / "snapshot_date=2026-11-20" / "inventory.csv")
+    ]
+    assert len(set(items)) == len(items)
+    assert len(set(stock)) == len(stock) == 5 * len(items)
+    assert {item for item, _ in stock} == set(items)
+    assert {order["item_id"] for order in orders_of(tmp_path)} <= set(items)
+
+
 def test_faults_are_well_formed_and_wrong(tables: Tables, tmp_path: Path) -> None:
     write_day(tables, RUN_DATE, 600, tmp_path, Fault.QUALITY, lambda line: None)
     orders = orders_of(tmp_path)
@@ -72,7 +84,7 @@ def test_the_command_says_what_it_does_and_answers_with_a_summary(tmp_path: Path
             "run_date": "2026-11-20",
             "order_rows": 100,
             "inventory_rows": 45_000,
-            "items": 18_000,
+            "items": 9_000,
             "warehouses": 5,
             "fault": "quality",
         }
@@ -115,5 +127,9 @@ def files(folder: Path) -> list[Path]:
 
 
 def orders_of(day: Path) -> list[dict[str, str]]:
-    with (day / "orders" / "order_date=2026-11-20" / "part-0000.csv").open(newline="") as text:
+    return rows_of(day / "orders" / "order_date=2026-11-20" / "part-0000.csv")
+
+
+def rows_of(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="") as text:
         return list(csv.DictReader(text))
