@@ -1,4 +1,4 @@
-"""Fills the gaps: imports every gap and puts its replacements in place."""
+"""Fills the gaps: imports every gap, puts its replacements in place, and calls its `set_up` where it has one."""
 
 from __future__ import annotations
 
@@ -27,10 +27,9 @@ def fill(left_out: Collection[str] = ()) -> None:
         if replacement.gap in modules:
             put_in_place(replacement)
             _replace_in_templates(stock_function(replacement), replacement.owner_and_name())
-    if "schedules" in modules:
-        modules["schedules"].look_often()
-    if "data_quality" in modules:
-        modules["data_quality"].add_to_templates()
+    for module in modules.values():
+        if hasattr(module, "set_up"):
+            module.set_up()
 
 
 def _replace_in_templates(stock: object, owner_and_name: tuple[object, str]) -> None:

@@ -55,7 +55,7 @@ def handle_request(stock: Callable[..., Any], method: str, path: str, headers: d
         return error_response_json(refusal.error, str(refusal), 400)
 
 
-def add_to_templates() -> None:
+def set_up() -> None:
     """Let CloudFormation make, change and delete rulesets."""
     provisioners._RESOURCE_HANDLERS["AWS::Glue::DataQualityRuleset"] = {
         "create": _create_from_template,

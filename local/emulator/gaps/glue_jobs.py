@@ -103,4 +103,5 @@ def _carry_out(job: Mapping[str, Any], run: dict[str, Any]) -> None:
         run["ErrorMessage"] = outcome.error_message
     run["JobRunState"] = outcome.state
     if outcome.state != "SUCCEEDED":
-        logger.warning("Glue job %s (%s) ended as %s: %s", run["JobName"], run["Id"], outcome.state, outcome.error_message)
+        reason = (outcome.error_message or "").partition("\n")[0]
+        logger.warning("Glue job %s (%s) ended as %s: %s", run["JobName"], run["Id"], outcome.state, reason)

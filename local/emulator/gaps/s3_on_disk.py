@@ -4,9 +4,10 @@ AWS has one store that all its services see. Locally that store is the disk belo
 read and write the very files.
 
 MiniStack 1.5.33 (S3_PERSIST=1) puts a `*.meta.json` beside each object, which breaks a plain read of the folder, and
-never looks at the disk again: a file that somebody else wrote, changed or removed does not count. Here a request first
-looks at the files that it is about. An object's size, ETag (the MD5 of its bytes) and date follow its file. Files named
-`.*.crc`, which Hadoop leaves beside what it writes, are no objects.
+looks at the disk at its start only: a file that somebody else wrote, changed or removed does not count, a bucket from a
+template has no folder, and folders from before are buckets that no template can make again. Here a request first looks
+at the files that it is about, and a new bucket takes over what lies in its folder. An object's size, ETag (the MD5 of
+its bytes) and date follow its file. Files named `.*.crc`, which Hadoop leaves beside what it writes, are no objects.
 """
 
 from __future__ import annotations
@@ -64,11 +65,28 @@ async def handle_request(
     return await stock(method, path, headers, body, query, *others, **named)
 
 
+@replaces("ministack.services.cloudformation.provisioners:_s3_create", "477b78a3cb150dfd")
+def create_bucket(stock: Callable[..., Any], logical_id: str, properties: dict[str, Any], stack_name: str) -> Any:
+    """Make a bucket from a template, with its folder."""
+    name, attributes = stock(logical_id, properties, stack_name)
+    _folder(name).mkdir(parents=True, exist_ok=True)
+    return name, attributes
+
+
+def set_up() -> None:
+    """Begin without the buckets that MiniStack made of folders: whoever makes one of the same name finds its files again."""
+    s3._buckets._data.clear()
+
+
+def _folder(bucket: str) -> Path:
+    return Path(s3.DATA_DIR) / get_account_id() / bucket
+
+
 def _look_at_prefix(bucket: str, prefix: str) -> None:
     record = s3._buckets.get(bucket)
     if record is None:
         return
-    root = Path(s3.DATA_DIR) / get_account_id() / bucket
+    root = _folder(bucket)
     for key in [key for key in record["objects"] if key.startswith(prefix)]:
         _look_at_key(bucket, key)
     for file in _files_below(root / prefix.rpartition("/")[0]):

@@ -37,7 +37,7 @@ _UNIVERSAL = "arn:aws:scheduler:::aws-sdk:"
 _last_fired: dict[tuple[Any, ...], datetime] = {}
 
 
-def look_often() -> None:
+def set_up() -> None:
     """Look for due schedules twice a second."""
     scheduler._SCHEDULE_TICK_INTERVAL = _LOOK_SECONDS
 

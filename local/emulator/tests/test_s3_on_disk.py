@@ -11,7 +11,8 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
-from emulator.tests.conftest import Emulator, client
+from emulator.tests.conftest import Emulator, FakeSparkRunner, client, start_emulator, wait_until
+from emulator.tests.stacks import stack
 
 
 @pytest.fixture
@@ -116,6 +117,32 @@ def test_a_versioned_bucket_keeps_deleted_objects_away(s3: Any, folder: Path, na
     assert listed(s3, name) == {}
     (folder / "k").write_bytes(b"from outside")
     assert s3.get_object(Bucket=name, Key="k")["Body"].read() == b"from outside"
+
+
+def test_a_bucket_from_a_template_is_a_folder_and_takes_over_what_is_there(emulator: Emulator, name: str) -> None:
+    bucket = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": f"{name}-made"}}
+    folder = emulator.folder / "s3" / "000000000000" / f"{name}-made"
+    with stack(emulator, name, {"Bucket": bucket}):
+        assert folder.is_dir()
+    wait_until(lambda: name not in {one["StackName"] for one in emulator.client("cloudformation").describe_stacks()["Stacks"]})
+    (folder / "kept").write_bytes(b"from before")
+    with stack(emulator, f"{name}-again", {"Bucket": bucket}):
+        made = emulator.client("s3")
+        assert listed(made, f"{name}-made") == {"kept": (11, md5(b"from before"))}
+        made.delete_object(Bucket=f"{name}-made", Key="kept")
+
+
+def test_a_new_start_has_no_buckets_but_finds_their_files(tmp_path: Path, runner: FakeSparkRunner) -> None:
+    folder = tmp_path / "s3" / "000000000000" / "orders"
+    folder.mkdir(parents=True)
+    (folder / "kept").write_bytes(b"from before")
+    started = start_emulator(tmp_path, runner)
+    try:
+        with stack(started, "again", {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "orders"}}}):
+            assert list(listed(started.client("s3"), "orders")) == ["kept"]
+    finally:
+        started.process.terminate()
+        started.process.wait(5)
 
 
 def test_a_conditional_write_knows_files_from_outside(s3: Any, folder: Path, name: str) -> None:
