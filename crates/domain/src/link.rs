@@ -112,9 +112,6 @@ impl fmt::Debug for Secret {
 pub struct SecretHash([u8; 32]);
 
 impl SecretHash {
-    /// A hash that no secret has been found for: what an unknown link is compared with.
-    pub const NOBODY: Self = Self([0; 32]);
-
     /// Compares in constant time.
     pub fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
