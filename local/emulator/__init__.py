@@ -2,8 +2,9 @@
 
     cd local && GATEWAY_PORT=4566 S3_DATA_DIR=… INBOX_DIR=… LOG_DIR=… SPARK_RUNNER_URL=http://127.0.0.1:… python -m emulator
 
-listens on 127.0.0.1 only, says `Local AWS at http://127.0.0.1:4566` once it is about to, answers at
-`/_ministack/health`, and ends within two seconds of SIGTERM, SIGINT or the end of the process that started it.
+listens on 127.0.0.1 only, answers at `/_ministack/health`, and ends within two seconds of SIGTERM, SIGINT or the end of
+the process that started it. Its log is standard output, and quiet: LOG_LEVEL=INFO says more. A function's own log is
+`<LOG_DIR>/functions/<name>.log`; a bucket is the folder `<S3_DATA_DIR>/000000000000/<bucket>`.
 
 | gap | what it is about | tests |
 |---|---|---|
