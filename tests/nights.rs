@@ -320,7 +320,8 @@ fn a_build_that_changed_after_the_question_is_refused() {
     let staged = staged_build(endpoint, "2026-11-08");
     let scope = "AWS4-HMAC-SHA256 Credential=test/20260101/eu-central-1/s3/aws4_request, SignedHeaders=host, Signature=0";
     ureq::put(&format!("{endpoint}/{staged}/slipped-in.parquet")).header("Authorization", scope).send("rows").unwrap();
-    ureq::post(&link).send_form([("decision", "approve"), ("seen", "yes")]).unwrap();
+    let browser: ureq::Agent = ureq::Agent::config_builder().max_redirects(0).max_redirects_will_error(false).build().into();
+    browser.post(&link).send_form([("decision", "approve"), ("seen", "yes")]).unwrap();
 
     for line in lines.map_while(Result::ok) {
         said.push_str(&line);

@@ -41,7 +41,8 @@ impl Client {
 
     /// Creates a bucket; one that is there already stays as it is.
     pub fn create_bucket(&self, bucket: &str) -> Result<()> {
-        self.put(&format!("{}/{bucket}", self.endpoint), &[])
+        let place = format!("<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint></CreateBucketConfiguration>");
+        self.put(&format!("{}/{bucket}", self.endpoint), place.as_bytes())
     }
 
     /// Uploads a file.
@@ -103,9 +104,15 @@ impl Client {
         self.agent.get(format!("{}{path}", self.endpoint)).call().is_ok_and(|response| response.status().is_success())
     }
 
-    /// Presses a button of a form as a browser does, and gives the page that comes back.
+    /// Presses a button of a form, and gives the answer: a redirect to the page that shows the outcome, where the press counted.
     pub fn submit_form(url: &str, fields: &[(&str, &str)]) -> Result<(u16, String)> {
-        let agent: Agent = Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(30))).build().into();
+        let agent: Agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_global(Some(Duration::from_secs(30)))
+            .build()
+            .into();
         let mut response = agent.post(url).send_form(fields.iter().copied()).context("the approval page does not answer")?;
         Ok((response.status().as_u16(), response.body_mut().read_to_string()?))
     }

@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -49,15 +50,10 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn start(name: &'static str, command: &mut Command, log: &Path) -> Result<Self> {
+    pub fn start(name: &'static str, mut command: Command, log: &Path) -> Result<Self> {
         let file = create(log)?;
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file)
-            .process_group(0)
-            .spawn()
-            .with_context(|| format!("cannot start the {name}"))?;
+        command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).process_group(0);
+        let child = spawn_for_good(command).with_context(|| format!("cannot start the {name}"))?;
         Ok(Self { name, child, log: log.to_path_buf() })
     }
 
@@ -79,6 +75,27 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// Starts a process from a thread that never ends. Our servers ask Linux to end them with their parent, and Linux means the thread.
+fn spawn_for_good(command: Command) -> std::io::Result<Child> {
+    type Request = (Command, mpsc::Sender<std::io::Result<Child>>);
+    static SPAWNER: OnceLock<mpsc::Sender<Request>> = OnceLock::new();
+
+    let spawner = SPAWNER.get_or_init(|| {
+        let (sender, requests) = mpsc::channel::<Request>();
+        std::thread::spawn(move || {
+            for (mut command, answer) in requests {
+                // Whoever asked may have gone; the child is then dropped and ends with us.
+                let _ = answer.send(command.spawn());
+            }
+        });
+        sender
+    });
+    let (answer, child) = mpsc::channel();
+    let gone = |_| std::io::Error::other("the thread that starts processes is gone");
+    spawner.send((command, answer)).map_err(|error| gone(error.to_string()))?;
+    child.recv().map_err(|error| gone(error.to_string()))?
 }
 
 impl Drop for Server {
@@ -227,12 +244,18 @@ mod tests {
         assert!(error.contains("the build failed") && error.contains("broken") && error.contains("build.log"), "{error}");
     }
 
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
     #[test]
     fn a_server_that_goes_takes_what_it_started_with_it() {
         let folder = tempfile::tempdir().unwrap();
         let marker = folder.path().join("child");
         let script = format!("sleep 600 & echo $! > {0}.tmp; mv {0}.tmp {0}; wait", marker.display());
-        let mut server = Server::start("server", Command::new("sh").args(["-c", &script]), &folder.path().join("log")).unwrap();
+        let mut server = Server::start("server", shell(&script), &folder.path().join("log")).unwrap();
         server.wait_until(Duration::from_secs(10), || marker.exists()).unwrap();
         let child: u32 = fs::read_to_string(&marker).unwrap().trim().parse().unwrap();
         assert!(memory(&[server.pid()]) > 0);
@@ -248,8 +271,7 @@ mod tests {
     #[test]
     fn a_server_that_ends_at_once_is_named_with_its_last_words() {
         let folder = tempfile::tempdir().unwrap();
-        let mut server =
-            Server::start("emulator", Command::new("sh").args(["-c", "echo port is taken; exit 1"]), &folder.path().join("log")).unwrap();
+        let mut server = Server::start("emulator", shell("echo port is taken; exit 1"), &folder.path().join("log")).unwrap();
         let error = server.wait_until(Duration::from_secs(10), || false).unwrap_err().to_string();
         assert!(error.contains("the emulator ended at its start") && error.contains("port is taken"), "{error}");
     }

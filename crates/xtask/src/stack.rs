@@ -121,7 +121,7 @@ impl Addresses {
             .env("INBOX_DIR", self.inbox())
             .env("LOG_DIR", self.folder.join("logs"))
             .env("SPARK_RUNNER_URL", format!("http://127.0.0.1:{}", self.spark));
-        let mut server = Server::start("local AWS", &mut command, &self.log("emulator.log"))?;
+        let mut server = Server::start("local AWS", command, &self.log("emulator.log"))?;
         server.wait_until(Duration::from_mins(1), || self.emulator_is_up())?;
         Ok(server)
     }
@@ -132,6 +132,7 @@ impl Addresses {
         command
             .current_dir(paths::workspace().join("local"))
             .args(["-m", "spark_runner", "--port", &self.spark.to_string(), "--endpoint-url", &self.endpoint()])
+            .envs(local_credentials(&self.endpoint()))
             .arg("--s3-root")
             .arg(self.folder.join("s3"))
             .arg("--log-dir")
@@ -139,7 +140,7 @@ impl Addresses {
         if let Some(home) = java_home {
             command.env("JAVA_HOME", home);
         }
-        let mut server = Server::start("Spark runner", &mut command, &self.log("spark.log"))?;
+        let mut server = Server::start("Spark runner", command, &self.log("spark.log"))?;
         let spark = self.spark();
         server.wait_until(Duration::from_mins(2), || spark.answers("/health"))?;
         Ok(server)
@@ -153,7 +154,7 @@ impl Addresses {
             .args(["-m", "outside", "--port", &self.outside.to_string(), "--run-date", run_date])
             .arg("--inbox")
             .arg(self.inbox());
-        let mut server = Server::start("world outside", &mut command, &self.log("outside.log"))?;
+        let mut server = Server::start("world outside", command, &self.log("outside.log"))?;
         let outside = self.outside();
         server.wait_until(Duration::from_secs(30), || outside.answers("/faults"))?;
         Ok(server)

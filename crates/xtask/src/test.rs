@@ -70,7 +70,9 @@ const CHECKS: &[Check] = &[
     Check { name: "asl-validator", command: asl_validator, count: Count::Whole },
     Check {
         name: "statelint",
-        command: |progress| linter(progress, "statelint", &["statemachine/nightly-warehouse.asl.json"]),
+        command: |progress| {
+            linter(progress, "python", &["local/lint/statelint_deployed.py", "template.yaml", "statemachine/nightly-warehouse.asl.json"])
+        },
         count: Count::Whole,
     },
     Check { name: "outside", command: |progress| pytest(progress, &environment::EMULATOR, "local", &["outside"]), count: Count::Pytest },
@@ -284,7 +286,7 @@ impl LocalAws {
         let mut night = Command::new(std::env::current_exe()?);
         night.args(["night", "--idle", "--json"]).arg(&ready);
         let log = paths::target().join("test/local-aws.log");
-        let mut server = Server::start("local AWS", &mut night, &log)?;
+        let mut server = Server::start("local AWS", night, &log)?;
         server.wait_until(Duration::from_mins(15), || Path::new(&ready).exists())?;
         stage.done("");
         Ok(Self { _server: server })
