@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 
 import pytest
-from conftest import Lake, load_job
+from lake import Lake, load_job
 
 job = load_job("extract-orders")
 

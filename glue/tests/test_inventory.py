@@ -1,7 +1,7 @@
 """extract-inventory and transform-inventory: three files become one row per item and warehouse."""
 
 import pytest
-from conftest import Lake, load_job
+from lake import Lake, load_job
 
 extract = load_job("extract-inventory")
 transform = load_job("transform-inventory")

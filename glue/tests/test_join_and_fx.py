@@ -7,7 +7,7 @@ from math import floor
 from typing import Any
 
 import pytest
-from conftest import Lake, load_job
+from lake import Lake, load_job
 
 join = load_job("join-fact-dim")
 fx = load_job("apply-fx")

@@ -6,10 +6,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from conftest import GLUE, Lake, load_job
 from data.day import Fault, write_day
 from data.reckon import reckon
 from data.tpcds import Tables
+from lake import GLUE, Lake, load_job
 from pyspark.sql import functions as F
 from spark_runner.quality import QualityRequest, judge
 

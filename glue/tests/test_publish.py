@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 from aws_on_disk import AwsOnDisk, aws_on_disk
-from conftest import Lake, load_job
+from lake import Lake, load_job
 
 job = load_job("publish-to-warehouse")
 

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from conftest import GLUE
+from lake import GLUE
 
 JOBS = sorted(path.stem for path in (GLUE / "jobs").glob("*.py"))
 NIGHT = json.loads((GLUE.parent / "statemachine" / "nightly-warehouse.asl.json").read_text())

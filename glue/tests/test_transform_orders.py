@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from conftest import Lake, load_job
+from lake import Lake, load_job
 
 job = load_job("transform-orders")
 
