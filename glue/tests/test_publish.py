@@ -7,7 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
-from aws_on_disk import AwsOnDisk, aws_on_disk
+from aws_on_disk import PAGE, AwsOnDisk, aws_on_disk
 from lake import Lake, load_job
 
 job = load_job("publish-to-warehouse")
@@ -41,6 +41,9 @@ def test_the_digest_covers_every_object_by_key_size_and_content(lake: Lake, aws:
     second = digest(staged)
     lake.put(summary, '{"orders": 2}')
     assert len({first, second, digest(staged)}) == 3
+    listed = {entry.key_below_prefix for entry in job.staged_objects(boto3.client("s3"), staged)}
+    assert listed == {file.name for file in lake.path(staged).iterdir()}
+    assert len(listed) > PAGE
     # A neighbour whose name begins alike is no part of it.
     third = digest(staged)
     lake.put(lake.uri("work", "night/apply-fx-2/_summary.json"), "{}")
