@@ -21,11 +21,10 @@ _PROCESSES.set_forkserver_preload(["spark_runner.child", "awsglue.utils", "boto3
 
 
 class JobState(Enum):
-    """How a run ended, in Glue's words."""
+    """How a run ended, in Glue's words. A stopped run has FAILED: whoever stopped it knows."""
 
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
-    STOPPED = "STOPPED"
     TIMEOUT = "TIMEOUT"
 
 
@@ -137,7 +136,7 @@ class Jobs:
             self._end(request.run_id, process)
         process.join()
         if request.run_id in self._stopped:
-            return JobState.STOPPED, "The run was stopped"
+            return JobState.FAILED, "The run was stopped"
         if not answered:
             return JobState.TIMEOUT, f"The run took longer than {request.timeout_seconds:g} seconds"
         if error is None:

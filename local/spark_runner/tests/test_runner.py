@@ -176,7 +176,8 @@ def test_a_run_can_be_stopped(runner: Client) -> None:
         sleeping = pool.submit(runner.run, "sleeps", "import time; print('asleep', flush=True); time.sleep(60)")
         await_that(lambda: "sleeps-jr_sleeps.log" in str(list(runner.logs.rglob("*"))) and "asleep" in runner.log("sleeps"))
         assert runner.post("/jobs/jr_sleeps/stop", {}) == (200, {"stopped": True})
-        assert sleeping.result(timeout=5)["state"] == "STOPPED"
+        ended = sleeping.result(timeout=5)
+    assert (ended["state"], ended["errorMessage"]) == ("FAILED", "The run was stopped")
     assert runner.post("/jobs/jr_sleeps/stop", {}) == (200, {"stopped": False})
 
 
