@@ -105,8 +105,8 @@ def test_looking_and_forging_decide_nothing_and_a_rejection_needs_a_reason(
     keep(page, "approval-unknown-1440-light")
 
     # A reason is asked for, by the page and by the function behind it.
-    assert request.post(link, form={"decision": "reject", "reason": " "}).status == 400
-    assert request.post(link, form={"decision": "approve"}).status == 400
+    assert request.post(link, form={"decision": "reject", "reason": " "}).status == 422
+    assert request.post(link, form={"decision": "approve"}).status == 422
     page = open_at(open_page, link)
     expect(page.get_by_role("button", name="Approve")).to_be_visible()
     page.locator("summary").click()

@@ -29,8 +29,8 @@ pub fn trace() {
     lambda_runtime::tracing::init_default_subscriber();
 }
 
-/// Answers events until the environment ends. A failure leaves as a [`Diagnostic`] with the error's fixed name, and is logged here,
-/// once, with the whole chain of its causes.
+/// Answers events until the environment ends. A failure leaves as a [`Diagnostic`] with the error's fixed name and the whole chain of
+/// its causes; the runtime logs it, once.
 ///
 /// A function that could not be set up answers every event with that failure, so that the night names it instead of timing out.
 pub async fn run<In, Out, Ports, Failure, Handler, Answer>(ports: Result<Ports, InvalidConfiguration>, handle: Handler) -> Result<(), lambda_runtime::Error>
@@ -65,11 +65,9 @@ impl Named for InvalidInput {
     }
 }
 
-/// Logs the failure and turns it into what Step Functions matches on.
+/// The failure as Step Functions matches on it.
 pub fn diagnostic(error: &dyn Named) -> Diagnostic {
-    let message = chain(error);
-    tracing::error!(error_name = error.name(), "{message}");
-    Diagnostic { error_type: error.name().to_owned(), error_message: message }
+    Diagnostic { error_type: error.name().to_owned(), error_message: chain(error) }
 }
 
 /// An error and everything that caused it, as one sentence: `a: b: c`.
