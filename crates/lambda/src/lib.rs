@@ -33,7 +33,10 @@ pub fn trace() {
 /// its causes; the runtime logs it, once.
 ///
 /// A function that could not be set up answers every event with that failure, so that the night names it instead of timing out.
-pub async fn run<In, Out, Ports, Failure, Handler, Answer>(ports: Result<Ports, InvalidConfiguration>, handle: Handler) -> Result<(), lambda_runtime::Error>
+pub async fn run<In, Out, Ports, Failure, Handler, Answer>(
+    ports: Result<Ports, InvalidConfiguration>,
+    handle: Handler,
+) -> Result<(), lambda_runtime::Error>
 where
     In: DeserializeOwned,
     Out: Serialize,

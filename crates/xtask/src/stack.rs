@@ -127,7 +127,7 @@ impl Addresses {
     }
 
     /// One warm Spark for all Glue jobs and quality rules.
-    pub fn start_spark(&self, environment: &Environment, java_home: Option<&Path>) -> Result<Server> {
+    pub fn start_spark(&self, environment: &Environment) -> Result<Server> {
         let mut command = environment.python();
         command
             .current_dir(paths::workspace().join("local"))
@@ -137,9 +137,6 @@ impl Addresses {
             .arg(self.folder.join("s3"))
             .arg("--log-dir")
             .arg(self.folder.join("logs"));
-        if let Some(home) = java_home {
-            command.env("JAVA_HOME", home);
-        }
         let mut server = Server::start("Spark runner", command, &self.log("spark.log"))?;
         let spark = self.spark();
         server.wait_until(Duration::from_mins(2), || spark.answers("/health"))?;
