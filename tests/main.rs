@@ -1,5 +1,6 @@
 //! One binary for all integration tests.
 
+mod approval_race;
 mod asl;
 mod cloudformation;
 mod definition;
@@ -7,7 +8,9 @@ mod events;
 mod expressions;
 mod faults;
 mod integrations;
+mod nights;
 mod project;
 mod rooms;
 mod runbook;
+mod store;
 mod template;

@@ -217,7 +217,7 @@ fn respond(reply: &Reply, site: &Site, head_only: bool) -> Response<Body> {
         .header("referrer-policy", "no-referrer")
         .header("x-content-type-options", "nosniff")
         .header("x-robots-tag", "noindex, nofollow")
-        .header("content-security-policy", page::content_security_policy());
+        .header("content-security-policy", page::CONTENT_SECURITY_POLICY.as_str());
     let response = match reply {
         // Without the path: it holds the secret, and needs to stand in no header.
         Reply::SeeRecord => response.status(StatusCode::SEE_OTHER).header(LOCATION, "?").body(Body::Empty),

@@ -2,10 +2,12 @@
 
 mod question;
 
+use std::sync::LazyLock;
+
 use askama::Template;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use nightly_domain::approval::{Approval, ApprovalStatus, Approver, Decision, Handover, Ruling, Standing, Verdict};
+use nightly_domain::approval::{Answer, Approval, ApprovalStatus, Approver, Decision, Handover, Ruling, Standing, Verdict};
 use nightly_domain::people::Address;
 use nightly_pages::{Frame, Icon, written};
 
@@ -40,9 +42,8 @@ pub(crate) enum Dead {
 }
 
 /// Only the page's two styles apply, nothing runs or loads, forms go nowhere else, and nobody frames it.
-pub(crate) fn content_security_policy() -> String {
-    frame("").content_security_policy("'self'") + "; frame-ancestors 'none'"
-}
+pub(crate) static CONTENT_SECURITY_POLICY: LazyLock<String> =
+    LazyLock::new(|| frame("").content_security_policy("'self'") + "; frame-ancestors 'none'");
 
 impl Page {
     pub(crate) fn render(&self, site: &Site) -> String {
@@ -123,7 +124,6 @@ struct EndedPage<'a> {
     sections: &'a [Section],
     status_page: Option<&'a str>,
     foot: Option<Foot>,
-    nothing_changed: &'static str,
 }
 
 impl Ended {
@@ -154,7 +154,6 @@ impl Ended {
             sections: &self.sections,
             status_page: site.status_page_url.as_deref(),
             foot,
-            nothing_changed: "This page changed nothing.",
         }
         .render()
     }
@@ -210,8 +209,9 @@ impl Reader {
         }
     }
 
+    /// In one piece: a headline must not break inside it.
     fn run_date(&self) -> String {
-        written::long_date(self.approval.evidence.summary.run_date.date())
+        written::long_date(self.approval.evidence.summary.run_date.date()).replace(' ', "\u{a0}")
     }
 
     /// `03:24 UTC`, with the day where that is another one than the reader's.
@@ -226,7 +226,7 @@ impl Reader {
         let missing = approval.required.saturating_sub(approval.approvals());
         let at = approval.approvers[reader].answer.as_ref().map_or(self.now, |answer| answer.at);
         let lead = format!(
-            "Recorded at {}. {} of {} needed approvals have arrived. The build is published once {} more came, by {}.",
+            "Recorded at {}. {} of {} needed approvals have arrived; {} more until {}, and the build is published.",
             self.moment(at),
             approval.approvals(),
             approval.required,
@@ -236,7 +236,7 @@ impl Reader {
         let next = LogLine {
             time: String::new(),
             icon: Icon::Idle,
-            text: format!("{} more, or a rejection", written::count(missing.into(), "approval", "approvals")),
+            text: format!("{}, or a rejection", written::count(missing.into(), "more approval", "more approvals")),
         };
         Ended::new(Icon::Ok, format!("Your approval for {} is recorded", self.run_date()), lead).with("What happened, in UTC", self.log(Some(reader), Some(next))).text(
             "Changed your mind?",
@@ -246,7 +246,7 @@ impl Reader {
 
     fn decided(&self, reader: usize, verdict: &Verdict, handover: Handover) -> Ended {
         let mine = self.approval.approvers[reader].answer.as_ref();
-        let ended = self.decision(verdict, handover, mine.map(|answer| &answer.decision));
+        let ended = self.decision(verdict, handover, mine);
         let ended = match (&verdict.reason, verdict.decision) {
             (Some(reason), Ruling::Rejected) => {
                 let by = format!("{}, {}", verdict.by, self.moment(verdict.at));
@@ -269,12 +269,12 @@ impl Reader {
     }
 
     /// Title and lead. Before the night has a verdict, no page says that anything is approved or rejected: only what somebody answered.
-    fn decision(&self, verdict: &Verdict, handover: Handover, mine: Option<&Decision>) -> Ended {
+    fn decision(&self, verdict: &Verdict, handover: Handover, mine: Option<&Answer>) -> Ended {
         let at = self.moment(verdict.at);
         let date = self.run_date();
         let deciding = match verdict.decision {
             Ruling::Approved => mine.is_some(),
-            Ruling::Rejected => matches!(mine, Some(Decision::Reject { .. })),
+            Ruling::Rejected => matches!(mine, Some(Answer { decision: Decision::Reject { .. }, .. })),
         };
         let whose = if deciding { "Your answer".to_owned() } else { format!("The answer of {}", named(&verdict.by)) };
         match (handover, verdict.decision) {
@@ -297,12 +297,13 @@ impl Reader {
             (Handover::Delivered { .. }, Ruling::Approved) => {
                 let rows = written::count(verdict.order_lines, "row", "rows");
                 let went_on = format!("The night has it, and went on to publish {rows}.");
-                if deciding {
-                    Ended::new(
-                        Icon::Ok,
-                        format!("You approved the build for {date}"),
-                        format!("Recorded at {at}{}. {went_on}", self.ordinal()),
-                    )
+                if let (true, Some(answer)) = (deciding, mine) {
+                    let one_of = match self.approval.required {
+                        0 | 1 => String::new(),
+                        required => format!(", one of {required} approvals"),
+                    };
+                    let lead = format!("Recorded at {}{one_of}. {went_on}", self.moment(answer.at));
+                    Ended::new(Icon::Ok, format!("You approved the build for {date}"), lead)
                 } else {
                     let title = format!("{} approved the build for {date}", named(&verdict.by));
                     Ended::new(Icon::Ok, title, format!("That was at {at}, so your answer isn’t needed any more. {went_on}"))
@@ -324,14 +325,6 @@ impl Reader {
         }
     }
 
-    /// How the approvals came together, where there had to be several.
-    fn ordinal(&self) -> String {
-        match self.approval.required {
-            0 | 1 => String::new(),
-            required => format!(", with all {required} approvals"),
-        }
-    }
-
     fn late(&self) -> Ended {
         let approval = &self.approval;
         let (settled, at) = match &approval.status {
@@ -345,7 +338,7 @@ impl Reader {
         let so = if settled {
             "so the night ended without publishing."
         } else {
-            "and no answer counts any more: the night ends without publishing."
+            "and an answer that comes now does not count. The night settles it in a moment."
         };
         let what = format!("The time to answer ended with {} of {} approvals", approval.approvals(), approval.required);
         let over = LogLine { time: written::clock(at), icon: Icon::Wait, text: what };

@@ -94,8 +94,8 @@ fn text(response: Response<Body>) -> String {
     String::from_utf8(response.into_body().as_ref().to_vec()).unwrap()
 }
 
-fn title(page: &str) -> &str {
-    page.split_once("<h1>").unwrap().1.split_once("</h1>").unwrap().0
+fn title(page: &str) -> String {
+    page.split_once("<h1>").unwrap().1.split_once("</h1>").unwrap().0.replace('\u{a0}', " ")
 }
 
 fn snapshot(name: &str, page: &str) {
@@ -150,7 +150,7 @@ async fn a_second_click_shows_the_first_decision() {
     night.ports.clock.advance(SignedDuration::from_secs(40));
     for (place, body) in [(0, APPROVE), (0, REJECT), (1, REJECT), (2, APPROVE), (0, "decision=reject")] {
         let page = night.post(place, body).await;
-        assert_eq!(title(&page), if place == 0 { title(&first) } else { "A. Berg approved the build for 20 November 2026" });
+        assert_eq!(title(&page), if place == 0 { title(&first) } else { "A. Berg approved the build for 20 November 2026".to_owned() });
     }
     assert_eq!(night.stored(), record);
 }
@@ -265,7 +265,7 @@ async fn no_page_says_approved_before_the_night_has_it() {
     let night = night(1).await;
     night.gate.plan("Tasks.succeed", Fate::FailsBefore);
     let page = night.post(0, APPROVE).await;
-    assert_eq!((title(&page), night.outcome()), ("Your answer is recorded", Wait::Waiting(0)));
+    assert_eq!((title(&page).as_str(), night.outcome()), ("Your answer is recorded", Wait::Waiting(0)));
     snapshot("undelivered", &page);
     assert_eq!(title(&night.get(1).await), "The answer of A. Berg is recorded");
     assert_eq!(night.outcome(), Wait::Waiting(0), "to look delivers nothing");

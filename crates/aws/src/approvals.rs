@@ -117,7 +117,7 @@ fn read(item: &Item) -> Result<Approval, Unreadable> {
         item.integer("expires_at").and_then(|seconds| Timestamp::from_second(seconds).map_err(|_| Unreadable("expires_at")))?;
     let status = match item.text("status")? {
         "PENDING" => ApprovalStatus::Pending,
-        "EXPIRED" => ApprovalStatus::Expired { at: item.instant("settled_at")? },
+        "EXPIRED" => ApprovalStatus::Expired { at: item.instant("settled_at").unwrap_or(expires_at) },
         "APPROVED" | "REJECTED" => {
             let handover = match (item.instant("delivered_at"), item.instant("closed_at")) {
                 (Ok(at), _) => Handover::Delivered { at },

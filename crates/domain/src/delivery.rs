@@ -19,14 +19,10 @@ pub async fn deliver(
     let output = serde_json::to_string(verdict).map_err(|error| PortError::new("writing the verdict as JSON", error))?;
     let handover = match tasks.succeed(&approval.task_token, &output).await? {
         TaskAnswer::Accepted => Handover::Delivered { at: clock.now() },
-        TaskAnswer::Closed => {
-            // Somebody may have delivered in the meantime, or put the question again with a new task: only the record can tell.
-            match approvals.read(&approval.id).await? {
-                Some(current) if current.revision == approval.revision => Handover::Closed { at: clock.now() },
-                current => return Ok(current.unwrap_or(approval)),
-            }
-        }
+        TaskAnswer::Closed => Handover::Closed { at: clock.now() },
     };
+    // What "closed" means, only the record can tell, and this write looks at it again: it loses to whoever has delivered in the meantime,
+    // or has put the question again with a new task.
     let marked = approval.handed_over(handover);
     match approvals.replace(Some(&approval), &marked).await? {
         Replaced::Stored => Ok(marked),

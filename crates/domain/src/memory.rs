@@ -1,4 +1,4 @@
-//! The in-memory side of the ports, with faults and crashes at will, for tests and rehearsals.
+//! The in-memory side of the ports, with faults and crashes at will, for tests and rehearsals. A clone is the same world seen again.
 
 pub mod contract;
 
@@ -34,6 +34,7 @@ pub struct Gate {
     stepwise: bool,
     planned: Mutex<Vec<(Option<&'static str>, Fate)>>,
     calls: Mutex<Vec<&'static str>>,
+    stopped_at: Mutex<Option<&'static str>>,
 }
 
 impl Gate {
@@ -57,8 +58,14 @@ impl Gate {
         locked(&self.calls).clone()
     }
 
+    /// The name of the call before which a caller has stopped last.
+    pub fn stopped_at(&self) -> Option<&'static str> {
+        *locked(&self.stopped_at)
+    }
+
     async fn pass<T>(&self, call: &'static str, effect: impl FnOnce() -> T) -> Result<T, PortError> {
         if self.stepwise {
+            *locked(&self.stopped_at) = Some(call);
             stop_once().await;
         }
         locked(&self.calls).push(call);
@@ -91,13 +98,13 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// A clock that stands still until it is moved.
-#[derive(Debug)]
-pub struct ManualClock(Mutex<Timestamp>);
+#[derive(Debug, Clone)]
+pub struct ManualClock(Arc<Mutex<Timestamp>>);
 
 impl ManualClock {
     /// A clock that shows this moment.
     pub fn at(now: Timestamp) -> Self {
-        Self(Mutex::new(now))
+        Self(Arc::new(Mutex::new(now)))
     }
 
     /// Moves it.
@@ -112,11 +119,14 @@ impl Clock for ManualClock {
     }
 }
 
+/// Bodies by bucket and key.
+type Buckets = BTreeMap<(String, String), Vec<u8>>;
+
 /// Stored objects.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct MemoryObjects {
     gate: Arc<Gate>,
-    objects: Mutex<BTreeMap<(String, String), Vec<u8>>>,
+    objects: Arc<Mutex<Buckets>>,
 }
 
 impl MemoryObjects {
@@ -154,10 +164,10 @@ impl Objects for MemoryObjects {
 }
 
 /// The stored questions.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct MemoryApprovals {
     gate: Arc<Gate>,
-    records: Mutex<BTreeMap<ApprovalId, Approval>>,
+    records: Arc<Mutex<BTreeMap<ApprovalId, Approval>>>,
 }
 
 impl MemoryApprovals {
@@ -196,6 +206,9 @@ impl Approvals for MemoryApprovals {
                 (Some(seen), Some(stored)) => seen.revision == stored.revision && seen.status.name() == stored.status.name(),
                 _ => false,
             };
+            if stored == Some(next) {
+                return Replaced::Stored;
+            }
             if !unchanged {
                 return Replaced::Lost(stored.cloned().map(Box::new));
             }
@@ -218,10 +231,10 @@ pub enum Wait {
 }
 
 /// Tasks that wait.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct MemoryTasks {
     gate: Arc<Gate>,
-    waits: Mutex<BTreeMap<String, Wait>>,
+    waits: Arc<Mutex<BTreeMap<String, Wait>>>,
 }
 
 impl MemoryTasks {
@@ -283,10 +296,10 @@ pub struct SentMail {
 }
 
 /// Mails that were sent.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct MemoryMail {
     gate: Arc<Gate>,
-    sent: Mutex<Vec<SentMail>>,
+    sent: Arc<Mutex<Vec<SentMail>>>,
 }
 
 impl MemoryMail {
@@ -309,10 +322,10 @@ impl Mail for MemoryMail {
 }
 
 /// Watches that were begun and have not ended.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct MemoryWatches {
     gate: Arc<Gate>,
-    begun: Mutex<Vec<(Watch, Timestamp)>>,
+    begun: Arc<Mutex<Vec<(Watch, Timestamp)>>>,
 }
 
 impl MemoryWatches {
@@ -344,8 +357,15 @@ impl Watches for MemoryWatches {
 }
 
 /// Secrets that a test can foresee: the first is made of ones, the second of twos.
-#[derive(Debug, Default)]
-pub struct CountedSecrets(Mutex<u8>);
+#[derive(Debug, Clone, Default)]
+pub struct CountedSecrets(Arc<Mutex<u8>>);
+
+impl CountedSecrets {
+    /// Counts on from this number.
+    pub fn starting_after(count: u8) -> Self {
+        Self(Arc::new(Mutex::new(count)))
+    }
+}
 
 impl Secrets for CountedSecrets {
     fn secret(&self) -> Result<Secret, PortError> {

@@ -53,7 +53,8 @@ pub trait Approvals: Send + Sync {
     fn read(&self, id: &ApprovalId) -> impl Future<Output = Result<Option<Approval>, PortError>> + Send;
 
     /// Stores `next` if nobody has written since `seen` was read, the definition's clock included; `seen` is `None` for a record that
-    /// must not exist. After an error, it may have been stored or not.
+    /// must not exist. To find exactly `next` stored already is to have stored it: a repeated call meets its own first attempt. After an
+    /// error, it may have been stored or not.
     fn replace(&self, seen: Option<&Approval>, next: &Approval) -> impl Future<Output = Result<Replaced, PortError>> + Send;
 }
 

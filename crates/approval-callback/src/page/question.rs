@@ -42,7 +42,7 @@ pub(super) fn render(reader: &Reader, place: usize, draft: Option<&Draft>, site:
         rates_source: format!("{}, for {}", summary.rates.source, summary.rates.currencies.join(", ")),
         rates_note: summary.rate_age_days().map(|days| {
             format!(
-                "These rates are {} older than the run date: of {} itself, the source had none.",
+                "These rates are {} older than the run date: for {} itself, the source had none when the night asked.",
                 written::count(days, "day", "days"),
                 reader.run_date()
             )
@@ -51,7 +51,7 @@ pub(super) fn render(reader: &Reader, place: usize, draft: Option<&Draft>, site:
         run_date: summary.run_date.to_string(),
         rows: written::count(summary.order_lines, "row", "rows"),
         segments: (0..approval.required).map(|segment| segment < given).collect(),
-        count: format!("{given} of {}", written::count(approval.required.into(), "approval", "approvals")),
+        count: format!("{given} of {} approvals", approval.required),
         people: approval.approvers.iter().enumerate().map(|(other, approver)| person(reader, approver, other == place)).collect(),
         problem: draft.map(|draft| draft.problem.as_str()),
         comment: draft.map_or("", |draft| &draft.comment),
