@@ -141,7 +141,10 @@ fn call(endpoint: &str, service: &str, operation: &str, input: &Value) -> Value 
 /// The first row of a query's answer.
 fn athena(endpoint: &str, database: &str, query: &str) -> Vec<String> {
     let call = |operation: &str, input: Value| call(endpoint, "athena", &format!("AmazonAthena.{operation}"), &input);
-    let started = call("StartQueryExecution", json!({"QueryString": query, "QueryExecutionContext": {"Database": database}}));
+    let started = call(
+        "StartQueryExecution",
+        json!({"QueryString": query, "QueryExecutionContext": {"Database": database}, "WorkGroup": "nightly-warehouse"}),
+    );
     let id = json!({"QueryExecutionId": started["QueryExecutionId"]});
     let until = Instant::now() + Duration::from_secs(30);
     loop {
@@ -303,8 +306,11 @@ fn raw_files_that_cannot_be_built_are_named_and_publish_nothing() {
 #[ignore = "needs the local AWS"]
 fn a_build_that_changed_after_the_question_is_refused() {
     let report = tempfile::NamedTempFile::new().unwrap();
-    let mut child =
-        xtask(&["--date", "2026-11-08", "--orders", "500"], report.path()).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect(NEEDS);
+    let mut child = xtask(&["--date", "2026-11-08", "--orders", "500"], report.path())
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect(NEEDS);
     let mut said = String::new();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let link = loop {
@@ -336,7 +342,8 @@ fn a_build_that_changed_after_the_question_is_refused() {
 /// Bucket and prefix of the newest staged build of that date.
 fn staged_build(endpoint: &str, date: &str) -> String {
     let executions = call(endpoint, "states", "AWSStepFunctions.ListStateMachines", &json!({}));
-    let machine = executions["stateMachines"].as_array().unwrap().iter().find(|machine| machine["name"].as_str().unwrap().ends_with("-night"));
+    let machine =
+        executions["stateMachines"].as_array().unwrap().iter().find(|machine| machine["name"].as_str().unwrap().ends_with("-night"));
     let arn = machine.unwrap()["stateMachineArn"].clone();
     let running = call(endpoint, "states", "AWSStepFunctions.ListExecutions", &json!({"stateMachineArn": arn, "statusFilter": "RUNNING"}));
     let name = running["executions"][0]["name"].as_str().expect("one night runs").to_owned();

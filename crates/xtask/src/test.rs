@@ -84,7 +84,10 @@ const CHECKS: &[Check] = &[
     Check { name: "emulator", command: |progress| pytest(progress, &environment::EMULATOR, "local", &["emulator"]), count: Count::Pytest },
     Check {
         name: "nights",
-        command: |progress| nextest(progress, &["--package", "nightly-tests", "--run-ignored", "ignored-only", "--no-capture"]),
+        command: |progress| {
+            let on_the_local_aws = "test(/^(nights|store)::/)";
+            nextest(progress, &["--package", "nightly-tests", "--run-ignored", "ignored-only", "--filterset", on_the_local_aws])
+        },
         count: Count::Nextest,
     },
     Check { name: "browser", command: browser, count: Count::Pytest },
