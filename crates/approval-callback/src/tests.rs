@@ -362,6 +362,48 @@ async fn nothing_secret_stands_on_any_page() {
 }
 
 #[tokio::test]
+async fn nothing_secret_is_logged_whatever_goes_wrong() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    for call in ["Approvals.read", "Approvals.replace", "Tasks.succeed", "Watches.end"] {
+        let night = night(1).await;
+        night.gate.plan(call, Fate::FailsBefore);
+        night.send("POST", &night.path(0), APPROVE, &[]).await;
+    }
+    let night = night(1).await;
+    night.send("POST", &night.path(0), REJECT, &[]).await;
+    let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert_eq!((logged.matches("the record cannot be reached").count(), logged.matches("left to the watch").count()), (2, 2), "{logged}");
+    assert!(logged.contains(r#"status="REJECTED""#) && logged.contains("a planned fault"), "{logged}");
+    for hidden in [night.path(0).rsplit('/').next().unwrap(), "token-1", &String::from(secret(0).hash()), "a.berg", "Electronics"] {
+        assert!(!logged.contains(hidden), "{hidden} is logged: {logged}");
+    }
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl tracing_subscriber::fmt::MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
 async fn what_people_write_is_shown_and_never_run() {
     let night = night(2).await;
     let page = night.post(0, "decision=approve&seen=yes&comment=%3Cscript%3Ealert(1)%3C%2Fscript%3E").await;

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use nightly_domain::approval::Approver;
-use nightly_domain::evidence::{Evidence, RuleResult, RuleVerdict};
+use nightly_domain::evidence::{CategoryFigures, Evidence, RuleResult, RuleVerdict};
 use nightly_pages::{Frame, Icon, written};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -12,7 +12,7 @@ use crate::Site;
 use crate::form::Draft;
 
 /// Categories that get a row; the others share one.
-const ROWS: usize = 8;
+const ROWS: usize = 6;
 
 pub(super) fn render(reader: &Reader, place: usize, draft: Option<&Draft>, site: &Site, foot: Foot) -> Result<String, askama::Error> {
     let approval = &reader.approval;
@@ -110,7 +110,7 @@ struct Fact {
 struct CategoryRow {
     name: String,
     lines: String,
-    /// Of the largest, from 0 to 100.
+    /// Of the longest bar, from 0 to 100.
     share: String,
     revenue: String,
 }
@@ -163,28 +163,25 @@ fn glance(evidence: &Evidence) -> Vec<Fact> {
 }
 
 fn categories(evidence: &Evidence) -> Vec<CategoryRow> {
-    let categories = &evidence.summary.categories;
-    let largest = categories.iter().map(|figures| figures.revenue_base).max().unwrap_or_default();
-    let row = |name: String, lines: u64, revenue: Decimal| {
-        let share = revenue.checked_div(largest).unwrap_or_default().clamp(Decimal::ZERO, Decimal::ONE) * Decimal::ONE_HUNDRED;
+    let figures = |figures: &CategoryFigures| (figures.category.clone(), figures.order_lines, figures.revenue_base);
+    let (shown, rest) = evidence.summary.categories.split_at(evidence.summary.categories.len().min(ROWS));
+    let mut rows: Vec<_> = shown.iter().map(figures).collect();
+    if !rest.is_empty() {
+        let (lines, revenue) =
+            rest.iter().fold((0, Decimal::ZERO), |(lines, revenue), one| (lines + one.order_lines, revenue + one.revenue_base));
+        rows.push((Some(format!("{} others", rest.len())), lines, revenue));
+    }
+    let largest = rows.iter().map(|(_, _, revenue)| *revenue).max().unwrap_or_default();
+    let row = |(name, lines, revenue): (Option<String>, u64, Decimal)| {
+        let share = revenue.checked_div(largest).unwrap_or_default().max(Decimal::ZERO) * Decimal::ONE_HUNDRED;
         CategoryRow {
-            name,
+            name: name.unwrap_or_else(|| "No category".to_owned()),
             lines: written::integer(lines),
             share: share.round_dp(1).normalize().to_string(),
             revenue: written::whole(revenue),
         }
     };
-    let (shown, rest) = categories.split_at(categories.len().min(ROWS));
-    let mut rows: Vec<_> = shown
-        .iter()
-        .map(|figures| row(figures.category.clone().unwrap_or_else(|| "No category".to_owned()), figures.order_lines, figures.revenue_base))
-        .collect();
-    if !rest.is_empty() {
-        let (lines, revenue) =
-            rest.iter().fold((0, Decimal::ZERO), |(lines, revenue), figures| (lines + figures.order_lines, revenue + figures.revenue_base));
-        rows.push(row(format!("{} others", rest.len()), lines, revenue));
-    }
-    rows
+    rows.into_iter().map(row).collect()
 }
 
 fn quality(evidence: &Evidence) -> String {
@@ -202,7 +199,8 @@ fn rule(result: &RuleResult) -> RuleRow<'_> {
         RuleVerdict::Fail => ("bad", "✕ FAIL"),
         RuleVerdict::Error => ("bad", "✕ ERROR"),
     };
-    let measured: Vec<_> = result.metrics.values().map(|value| measured(*value)).collect();
+    let mut measured: Vec<_> = result.metrics.values().map(|value| measured(*value)).collect();
+    measured.dedup();
     RuleRow { rule: &result.rule, measured: measured.join(", "), class, result: word }
 }
 
