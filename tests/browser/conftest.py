@@ -38,10 +38,13 @@ class Night:
 
     def _read(self) -> None:
         assert self._process.stderr is not None
+        approver = ""
         for line in self._process.stderr:
             self.lines.append(line)
-            if link := re.search(r"(\S+@\S+)\s+(http\S+/approvals/\S+)", line):
-                self.links[link[1]] = link[2]
+            if address := re.fullmatch(r"\s+(\S+@\S+)\n", line):
+                approver = address[1]
+            elif link := re.search(r"http\S+/approvals/\S+", line):
+                self.links[approver] = link[0]
             elif inbox := re.search(r"inbox\s+(http\S+)", line):
                 self.inbox = inbox[1]
                 self._asked.set()

@@ -357,7 +357,8 @@ fn show_question(stack: &Stack, progress: &Progress, links: &[(String, String)])
     progress.line("");
     progress.line(format!("  {} Open one of the mailed links and decide:", style("?").blue().bold()));
     for (to, link) in links {
-        progress.line(format!("    {}  {}", style(to).dim(), style(link).underlined()));
+        progress.line(format!("    {}", style(to).dim()));
+        progress.line(format!("    {}", style(link).underlined()));
     }
     progress.line(format!("    {}  {}", style("inbox").dim(), style(stack.addresses.outside_url()).underlined()));
     progress.line("");

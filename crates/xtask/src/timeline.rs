@@ -179,9 +179,15 @@ impl<'a> Live<'a> {
         }
     }
 
+    /// Lets the moving lines go; on a terminal the night stays to be read as it stood last.
     pub fn finish(&mut self) {
-        for (bar, _) in &self.lines {
-            bar.abandon();
+        for (bar, shown) in &self.lines {
+            if self.progress.is_terminal() {
+                bar.finish_and_clear();
+                if let Some(step) = shown {
+                    self.progress.line(format!("  {}", describe(step)));
+                }
+            }
         }
     }
 }
