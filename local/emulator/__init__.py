@@ -9,6 +9,7 @@ the process that started it. Its log is standard output, and quiet: LOG_LEVEL=IN
 | gap | what it is about | tests |
 |---|---|---|
 | `api_endpoint` | an HTTP API's address | `test_services.py` |
+| `api_throttling` | how many requests a route takes | `test_services.py` |
 | `athena_results` | where a query's result lies | `test_athena.py` |
 | `athena_tables` | which partitions a query reads | `test_athena.py` |
 | `data_quality` | rulesets, runs, results | `test_data_quality.py` |
@@ -17,8 +18,10 @@ the process that started it. Its log is standard output, and quiet: LOG_LEVEL=IN
 | `jsonata_executions` | variables, retries, time, branches, history, stops | `test_jsonata_executions.py` |
 | `s3_on_disk` | buckets are folders that others may write | `test_s3_on_disk.py` |
 | `schedules` | EventBridge Scheduler | `test_schedules.py` |
+| `sns_confirmations` | addresses that never confirmed | `test_sns_mail.py` |
 | `sns_mail` | mail in a folder | `test_sns_mail.py` |
 | `status_events` | executions that timed out or were aborted | `test_status_events.py` |
+| `table_expiry` | items that expire, in a table from a template | `test_tables.py` |
 | `task_tokens` | open, closed and unknown tokens | `test_task_tokens.py` |
 | `update_partition` | changing one partition | `test_athena.py` |
 

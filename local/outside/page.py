@@ -128,10 +128,14 @@ def post_html(post: Post) -> str:
 <div class="avatar" aria-hidden="true">{LOGO}</div>
 <div class="message">
 <p class="app"><b>Nightly warehouse</b><span>APP</span><time>{post.arrived:%H:%M}</time></p>
-{message_html(post.payload)}
+{message_html(post.payload)}{edited_html(post)}
 </div>
 </article>
 </li>"""
+
+
+def edited_html(post: Post) -> str:
+    return f'\n<p class="edited">Edited at {moment(post.edited)}</p>' if post.edited else ""
 
 
 def moment(instant: datetime) -> str:

@@ -1,7 +1,11 @@
 """The HTTP server on loopback: which request goes to whom."""
 
+import contextlib
 import json
+import re
+import socket
 import threading
+import time
 from datetime import UTC, date, datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,9 +16,13 @@ from outside import page
 from outside.inbox import Inbox
 from outside.rates import History, NotFound, Unprocessable
 from outside.slack import InvalidPayload, checked_payload
+from outside.web_api import WebApi
 
 HOST = "127.0.0.1"
 LARGEST_BODY_BYTES = 1 << 20
+# How much of a body that nobody wants is still taken from its client, and for how long.
+LARGEST_REST_BYTES = 16 << 20
+LONGEST_REST_SECONDS = 5.0
 # The currency that goes missing: the one that most days need. Where it is the base itself, the other one.
 MISSING, MISSING_FROM_ITSELF = "USD", "EUR"
 
@@ -45,11 +53,21 @@ class Faults:
             self._on.update(changes)
 
 
+class RefusedBody(Exception):
+    """The request's body is not read; the answer has this status and text."""
+
+    def __init__(self, status: HTTPStatus, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+
+
 class OutsideServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, port: int, inbox: Path, history: History, run_date: date | None) -> None:
         self.inbox = Inbox(inbox)
+        self.slack = WebApi(self.inbox)
         self.history = history
         self.run_date = run_date
         self.faults = Faults()
@@ -66,7 +84,14 @@ class Handler(BaseHTTPRequestHandler):
     # A client that sends nothing must not hold a thread for ever.
     timeout = 30
 
+    def finish(self) -> None:
+        super().finish()
+        let_the_client_finish(self.connection)
+
     def do_GET(self) -> None:
+        if self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
+            # Nobody reads this body, and it must not be taken for the next request.
+            self.close_connection = True
         address = urlsplit(self.path)
         match address.path.split("/")[1:]:
             case [""]:
@@ -79,19 +104,31 @@ class Handler(BaseHTTPRequestHandler):
                 self._json(HTTPStatus.NOT_FOUND, {"message": "not found"})
 
     def do_POST(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        if length > LARGEST_BODY_BYTES:
+        try:
+            body = self._body()
+        except RefusedBody as refused:
             self.close_connection = True
-            self._text(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large")
+            self._text(refused.status, refused.text)
             return
-        body = self.rfile.read(length)
         match urlsplit(self.path).path.split("/")[1:]:
+            case ["slack", "api", method]:
+                self._slack_api(method, body)
             case ["slack", *_]:
                 self._slack(body)
             case ["faults"]:
                 self._switch(body)
             case _:
                 self._json(HTTPStatus.NOT_FOUND, {"message": "not found"})
+
+    def _body(self) -> bytes:
+        if "Transfer-Encoding" in self.headers:
+            raise RefusedBody(HTTPStatus.LENGTH_REQUIRED, "length_required")
+        length = self.headers.get("Content-Length", "0")
+        if not re.fullmatch("[0-9]{1,18}", length):
+            raise RefusedBody(HTTPStatus.BAD_REQUEST, "bad_length")
+        if int(length) > LARGEST_BODY_BYTES:
+            raise RefusedBody(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large")
+        return self.rfile.read(int(length))
 
     def _page(self) -> None:
         written = page.page(self.server.inbox.newest_first(), self.server.run_date, self.server.history.last, self.server.faults.all())
@@ -126,6 +163,13 @@ class Handler(BaseHTTPRequestHandler):
             self.server.inbox.keep(body)
             self._text(HTTPStatus.OK, "ok")
 
+    def _slack_api(self, method: str, body: bytes) -> None:
+        if "slack-down" in self.server.faults:
+            self._text(HTTPStatus.SERVICE_UNAVAILABLE, "service_unavailable")
+            return
+        content_type = self.headers.get_content_type()
+        self._json(HTTPStatus.OK, self.server.slack.answer(method, self.headers.get("Authorization", ""), content_type, body))
+
     def _switch(self, body: bytes) -> None:
         try:
             self.server.faults.switch(json.loads(body))
@@ -144,6 +188,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in {"Content-Type": content_type, "Content-Length": str(len(body)), **(headers or {})}.items():
             self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 
@@ -152,3 +198,22 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *arguments: object) -> None:
         print(f"{datetime.now(UTC):%H:%M:%S} {format % arguments}")
+
+
+def let_the_client_finish(connection: socket.socket) -> None:
+    """Reads and throws away what the client still sends, within bounds, before its connection is closed.
+
+    Closing a connection that holds unread bytes resets it, and a client that is still writing then never reads its answer. So HTTP says
+    to close the writing side first and to go on reading until the client closes too (RFC 9112, 9.6).
+    """
+    deadline = time.monotonic() + LONGEST_REST_SECONDS
+    rest = LARGEST_REST_BYTES
+    # A client that is gone has nothing more to send, and one that has run out of time gets no more.
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_WR)
+        while rest > 0 and (seconds := deadline - time.monotonic()) > 0:
+            connection.settimeout(seconds)
+            received = len(connection.recv(1 << 16))
+            if received == 0:
+                return
+            rest -= received

@@ -1,4 +1,4 @@
-"""What an incoming webhook of Slack takes, and how Slack shows it.
+"""What Slack takes as a message, and how it shows it.
 
 The text format is described at https://docs.slack.dev/messaging/formatting-message-text. Blocks that a night doesn't send are named
 instead of drawn, so that nothing vanishes unseen.
@@ -7,9 +7,10 @@ instead of drawn, so that nothing vanishes unseen.
 import html
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from outside.blocks import InvalidBlocks, check_blocks
 from outside.links import link
 
 # The signs of a night, drawn: not every machine has a font with emoji.
@@ -50,7 +51,12 @@ SPANS = re.compile(
 
 
 class InvalidPayload(Exception):
-    """Slack answers 400 with this text."""
+    """Slack refuses a message with the name of an error; the details say what is wrong where."""
+
+    def __init__(self, error: str, details: Sequence[str] = ()) -> None:
+        super().__init__(error)
+        self.error = error
+        self.details = details
 
 
 def checked_payload(body: bytes) -> dict[str, Any]:
@@ -61,13 +67,21 @@ def checked_payload(body: bytes) -> dict[str, Any]:
         raise InvalidPayload("invalid_payload") from None
     if not isinstance(payload, dict) or not isinstance(payload.get("blocks", []), list):
         raise InvalidPayload("invalid_payload")
-    if not payload.get("text") and not payload.get("blocks"):
+    check_message(payload)
+    return payload
+
+
+def check_message(message: dict[str, Any]) -> None:
+    """Refuses what Slack refuses, and what could not be drawn on the page."""
+    if not message.get("text") and not message.get("blocks"):
         raise InvalidPayload("no_text")
     try:
-        message_html(payload)
+        check_blocks(message.get("blocks", []))
+        message_html(message)
+    except InvalidBlocks as invalid:
+        raise InvalidPayload("invalid_blocks", [str(invalid)]) from None
     except (AttributeError, KeyError, TypeError):
         raise InvalidPayload("invalid_blocks") from None
-    return payload
 
 
 def message_html(payload: dict[str, Any]) -> str:
@@ -100,7 +114,7 @@ def element_html(element: dict[str, Any] | None) -> str:
         case {"type": "mrkdwn" | "plain_text"}:
             return f"<span>{text_html(element)}</span>"
         case {"type": "button", "text": text, "url": url}:
-            return link(url, text_html(text), "button")
+            return link(url, text_html(text), f"button {html.escape(element.get('style', ''))}".rstrip())
     return not_drawn(element)
 
 

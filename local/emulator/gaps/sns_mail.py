@@ -2,8 +2,8 @@
 
 AWS ("Email notifications"): a confirmed email subscription whose filter policy matches gets a plain text mail.
 
-MiniStack 1.5.33 matches the filter policies and then only logs. Subscriptions by email count as confirmed there at
-once, which takes the place of the click on the confirmation that AWS mails.
+MiniStack 1.5.33 matches the filter policies and then only logs. Which subscriptions count as confirmed is told in
+`sns_confirmations`.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ class Visit:
     def _trying(self, attempt: Callable[[Expressions, str | None], Any]) -> tuple[Any, str | None]:
         retries = Retries(self.state.get("Retry", []))
         while True:
-            callback = CALLBACKS.expect(self.execution.changed) if self._waits_for_token() else None
+            callback = CALLBACKS.expect(self.execution.changed, self.scope) if self._waits_for_token() else None
             expressions = self._expressions(retries.count, callback.token if callback else None)
             try:
                 result = attempt(expressions, callback.token if callback else None)

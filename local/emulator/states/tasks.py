@@ -46,6 +46,8 @@ class Task:
         try:
             result = self._result(deadline_after(self.timeout_seconds))
         except StatesError as error:
+            # Whoever reads of the failure in the history finds the token closed.
+            self._close_token()
             self._event("TaskTimedOut" if error.error == TIMEOUT else "TaskFailed", **error.details())
             raise
         finally:
@@ -85,17 +87,17 @@ class Task:
     def _callback_result(self, callback: Callback, deadline: float | None) -> Any:
         while True:
             with callback.changed:
-                if not callback.open:
+                if callback.closed:
                     break
                 beat = callback.last_heartbeat
                 due = None if self.heartbeat_seconds is None else beat + self.heartbeat_seconds
                 ends = [moment for moment in (deadline, due) if moment is not None]
                 if ends and time.monotonic() >= min(ends):
-                    callback.open = False
+                    callback.closed = True
                     raise StatesError(TIMEOUT) if deadline == min(ends) else StatesError.heartbeat_missed()
             self.execution.wait(
                 self.scope,
-                lambda beat=beat: not callback.open or callback.last_heartbeat != beat,
+                lambda beat=beat: callback.closed or callback.last_heartbeat != beat,
                 seconds_until(min(ends)) if ends else None,
             )
         if callback.error:
@@ -132,7 +134,7 @@ class Task:
     def _close_token(self) -> None:
         if self.callback:
             with self.callback.changed:
-                self.callback.open = False
+                self.callback.closed = True
 
     def _event(self, kind: str, **details: Any) -> None:
         details_key = f"{kind[0].lower()}{kind[1:]}EventDetails"

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emulator.states.errors import StatesError
+from emulator.states.execution import Scope
 
 
 class Answered(enum.Enum):
@@ -30,11 +31,17 @@ class Callback:
     """One task that waits for its token to come back."""
 
     changed: threading.Condition
+    scope: Scope
     token: str = field(default_factory=lambda: base64.b64encode(secrets.token_bytes(180)).decode(), repr=False)
-    open: bool = True
+    closed: bool = False
     result: Any = None
     error: StatesError | None = None
     last_heartbeat: float = field(default_factory=time.monotonic)
+
+    @property
+    def open(self) -> bool:
+        """Whether the task takes an answer: what stops its branch or its execution ends that at once, before the task notices."""
+        return not self.closed and not self.scope.halted
 
 
 class Callbacks:
@@ -43,9 +50,9 @@ class Callbacks:
     def __init__(self) -> None:
         self._by_token: dict[str, Callback] = {}
 
-    def expect(self, changed: threading.Condition) -> Callback:
-        """A new open token; `changed` is notified when it is answered."""
-        callback = Callback(changed)
+    def expect(self, changed: threading.Condition, scope: Scope) -> Callback:
+        """A new open token of a task in a scope; `changed` is notified when it is answered."""
+        callback = Callback(changed, scope)
         self._by_token[callback.token] = callback
         return callback
 
@@ -84,7 +91,7 @@ class Callbacks:
         with callback.changed:
             if not callback.open:
                 return Answered.CLOSED
-            callback.open = False
+            callback.closed = True
             callback.result, callback.error = result, error
             callback.changed.notify_all()
         return Answered.ACCEPTED

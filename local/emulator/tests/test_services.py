@@ -56,19 +56,17 @@ def test_a_function_runs_several_times_at_once_and_finds_the_emulator(emulator: 
     assert {answer["endpoint"] for answer in answers_given} == {emulator.endpoint}
 
 
-def test_an_http_api_hands_requests_to_a_function_at_an_address_that_can_be_opened(
-    emulator: Emulator, function: Function, name: str
-) -> None:
-    shown = function("{'statusCode': 200, 'headers': {'content-type': 'text/html'}, 'body': json.dumps(event)}")
+def http_api(emulator: Emulator, function: str, **stage: Any) -> dict[str, Any]:
+    """An HTTP API whose two routes hand on to a function, as the template has it."""
     target = {"Fn::Sub": "integrations/${Integration}"}
-    resources = {
-        "Api": {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"Name": name, "ProtocolType": "HTTP"}},
+    return {
+        "Api": {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"Name": function, "ProtocolType": "HTTP"}},
         "Integration": {
             "Type": "AWS::ApiGatewayV2::Integration",
             "Properties": {
                 "ApiId": {"Ref": "Api"},
                 "IntegrationType": "AWS_PROXY",
-                "IntegrationUri": arn_of(emulator, shown),
+                "IntegrationUri": arn_of(emulator, function),
                 "PayloadFormatVersion": "2.0",
             },
         },
@@ -81,16 +79,20 @@ def test_an_http_api_hands_requests_to_a_function_at_an_address_that_can_be_open
         },
         "Stage": {
             "Type": "AWS::ApiGatewayV2::Stage",
-            "Properties": {
-                "ApiId": {"Ref": "Api"},
-                "StageName": "$default",
-                "AutoDeploy": True,
-                "DefaultRouteSettings": {"ThrottlingRateLimit": 5, "ThrottlingBurstLimit": 10},
-            },
+            "Properties": {"ApiId": {"Ref": "Api"}, "StageName": "$default", "AutoDeploy": True, **stage},
         },
     }
-    outputs = {"Url": {"Value": {"Fn::GetAtt": ["Api", "ApiEndpoint"]}}}
-    with stack(emulator, name, resources, Outputs=outputs) as made:
+
+
+API_URL = {"Url": {"Value": {"Fn::GetAtt": ["Api", "ApiEndpoint"]}}, "Id": {"Value": {"Ref": "Api"}}}
+
+
+def test_an_http_api_hands_requests_to_a_function_at_an_address_that_can_be_opened(
+    emulator: Emulator, function: Function, name: str
+) -> None:
+    shown = function("{'statusCode': 200, 'headers': {'content-type': 'text/html'}, 'body': json.dumps(event)}")
+    resources = http_api(emulator, shown, DefaultRouteSettings={"ThrottlingRateLimit": 5, "ThrottlingBurstLimit": 10})
+    with stack(emulator, name, resources, Outputs=API_URL) as made:
         url = made.outputs()["Url"]
         assert url.startswith(f"{emulator.endpoint}/_aws/execute-api/")
         with urllib.request.urlopen(f"{url}/approvals/one/two?x=1") as response:
@@ -104,6 +106,57 @@ def test_an_http_api_hands_requests_to_a_function_at_an_address_that_can_be_open
             assert json.load(response)["requestContext"]["http"]["method"] == "POST"
         with pytest.raises(urllib.error.HTTPError, match="404"):
             urllib.request.urlopen(f"{url}/elsewhere")
+
+
+def status_of(url: str, body: bytes | None = None) -> int:
+    """How a request was answered; a throttled one's text is checked on the way."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, body)) as response:
+            return response.status
+    except urllib.error.HTTPError as refused:
+        if refused.code == 429:
+            assert (refused.headers["content-type"], refused.read()) == ("application/json", b'{"message":"Too Many Requests"}')
+        return refused.code
+
+
+def test_a_route_takes_no_more_requests_than_its_stage_allows(emulator: Emulator, function: Function, name: str) -> None:
+    limits = {
+        # So slow that nothing is refilled while the test runs.
+        "DefaultRouteSettings": {"ThrottlingRateLimit": 0.001, "ThrottlingBurstLimit": 3},
+        "RouteSettings": {"POST /approvals/{id}/{secret}": {"ThrottlingRateLimit": 2, "ThrottlingBurstLimit": 1}},
+    }
+    counted = function("{'statusCode': 200, 'body': 'in'}")
+    with stack(emulator, name, http_api(emulator, counted, **limits), Outputs=API_URL) as made:
+        url = f"{made.outputs()['Url']}/approvals/one/two"
+        (described,) = emulator.client("apigatewayv2").get_stages(ApiId=made.outputs()["Id"])["Items"]
+        assert described["DefaultRouteSettings"] == {"ThrottlingRateLimit": 0.001, "ThrottlingBurstLimit": 3}
+
+        with ThreadPoolExecutor(8) as pool:
+            assert sorted(pool.map(lambda _: status_of(url), range(8))) == [200] * 3 + [429] * 5
+        assert log_of(emulator, counted).read_text().count("event ") == 3, "a throttled request reaches nobody"
+        assert status_of(f"{made.outputs()['Url']}/elsewhere") == 404
+
+        # The other route has limits and a bucket of its own, which fills up again: more get through than ever would by the default.
+        for _ in range(5):
+            wait_until(lambda: status_of(url, b"decision=approve") == 200)
+        assert status_of(url) == 429
+
+
+def test_a_person_and_their_mail_scanner_get_through_the_templates_throttle(emulator: Emulator, function: Function, name: str) -> None:
+    shown = function("{'statusCode': 200, 'body': 'in'}")
+    limits = {"ThrottlingRateLimit": 10, "ThrottlingBurstLimit": 20}
+    with stack(emulator, name, http_api(emulator, shown, DefaultRouteSettings=limits), Outputs=API_URL) as made:
+        url = f"{made.outputs()['Url']}/approvals/one/two"
+        assert [status_of(url) for _ in range(20)] == [200] * 20
+        assert status_of(url, b"decision=approve") == 200
+
+
+def test_a_stage_without_limits_takes_what_comes(emulator: Emulator, function: Function, name: str) -> None:
+    shown = function("{'statusCode': 200, 'body': 'in'}")
+    with stack(emulator, name, http_api(emulator, shown), Outputs=API_URL) as made:
+        url = f"{made.outputs()['Url']}/approvals/one/two"
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(lambda _: status_of(url), range(60))) == {200}
 
 
 def test_a_queue_calls_a_function_and_keeps_what_it_could_not_handle(emulator: Emulator, function: Function, name: str) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from emulator.states.errors import StatesError
+from emulator.states.execution import Scope
+from emulator.states.tokens import Answered, Callbacks
 from emulator.tests.conftest import Emulator, Night, wait_until
 
 Machine = Callable[..., Night]
@@ -114,20 +119,89 @@ def test_a_closed_task_is_told_from_an_unknown_one(machine: Machine, function: F
     assert night.end_of(execution)["output"] == 1
 
 
-def test_the_token_of_a_stopped_execution_is_closed(machine: Machine, function: Function) -> None:
-    night = machine({"Ask": asking(function("{}"))})
+def assert_closed(night: Night, token: str) -> None:
+    """Whatever is sent for the token comes too late."""
+    for answer in (
+        lambda: night.sfn.send_task_success(taskToken=token, output='"late"'),
+        lambda: night.sfn.send_task_heartbeat(taskToken=token),
+        lambda: night.sfn.send_task_failure(taskToken=token, error="Late"),
+    ):
+        with pytest.raises(night.sfn.exceptions.TaskTimedOut):
+            answer()
+
+
+@pytest.mark.parametrize("in_a_branch", [False, True])
+def test_the_token_of_a_stopped_execution_is_closed_at_once(machine: Machine, function: Function, in_a_branch: bool) -> None:
+    ask = {"Ask": asking(function("{}"))}
+    both = {"Both": {"Type": "Parallel", "Branches": [{"StartAt": "Ask", "States": ask}], "End": True}}
+    night = machine(both if in_a_branch else ask)
+    # Several times, since what closes the token must not be a thread that may come late.
+    for _ in range(5):
+        execution = night.start()
+        token = token_of(night, execution)
+        night.sfn.stop_execution(executionArn=execution, error="Cancelled", cause="by hand")
+        assert_closed(night, token)
+        described = night.sfn.describe_execution(executionArn=execution)
+        assert (described["status"], described["error"], described["cause"]) == ("ABORTED", "Cancelled", "by hand")
+        assert "output" not in described
+
+
+def test_what_stops_a_scope_closes_its_tokens_before_their_tasks_notice() -> None:
+    execution = Scope()
+    branch = Scope(execution)
+    callbacks = Callbacks()
+    inner, outer = (callbacks.expect(threading.Condition(), scope).token for scope in (branch, execution))
+    branch.halt()
+    assert callbacks.beat(inner) is callbacks.succeed(inner, 1) is Answered.CLOSED
+    assert callbacks.beat(outer) is Answered.ACCEPTED
+    execution.halt()
+    assert callbacks.fail(outer, StatesError("Late")) is Answered.CLOSED
+
+
+def test_the_token_of_a_state_that_timed_out_is_closed_while_the_execution_goes_on(machine: Machine, function: Function) -> None:
+    catch = [{"ErrorEquals": ["States.Timeout"], "Next": "Settle"}]
+    ask = asking(function("{}"), TimeoutSeconds=1, Catch=catch, Next="Settle")
+    night = machine({"Ask": ask, "Settle": {"Type": "Wait", "Seconds": 60, "End": True}})
     execution = night.start()
     token = token_of(night, execution)
+    wait_until(lambda: "TaskTimedOut" in night.kinds(execution))
+    assert_closed(night, token)
+    assert night.sfn.describe_execution(executionArn=execution)["status"] == "RUNNING"
     night.sfn.stop_execution(executionArn=execution)
-    wait_until(lambda: _is_closed(night, token))
 
 
-def _is_closed(night: Night, token: str) -> bool:
-    try:
-        night.sfn.send_task_heartbeat(taskToken=token)
-    except night.sfn.exceptions.TaskTimedOut:
-        return True
-    return False
+def test_the_token_of_an_execution_that_timed_out_is_closed(machine: Machine, function: Function) -> None:
+    night = machine({"Ask": asking(function("{}"))}, TimeoutSeconds=1)
+    execution = night.start()
+    token = token_of(night, execution)
+    assert night.end_of(execution)["status"] == "TIMED_OUT"
+    assert_closed(night, token)
+
+
+def test_the_token_of_a_function_that_failed_is_closed(machine: Machine, function: Function) -> None:
+    night = machine({"Ask": asking(function('fail("ApprovalUndeliverable", "nobody to ask")'))})
+    execution = night.start()
+    scheduled = wait_until(lambda: [e for e in night.events(execution) if e["type"] == "TaskScheduled"])[0]
+    wait_until(lambda: "TaskFailed" in night.kinds(execution))
+    assert_closed(night, json.loads(scheduled["taskScheduledEventDetails"]["parameters"])["Payload"]["token"])
+
+
+def test_the_first_of_two_answers_counts_and_the_other_comes_too_late(machine: Machine, function: Function) -> None:
+    night = machine({"Ask": asking(function("{}"))})
+    for _ in range(5):
+        execution = night.start()
+        token = token_of(night, execution)
+
+        def send(who: int, token: str = token) -> int | None:
+            try:
+                night.sfn.send_task_success(taskToken=token, output=str(who))
+            except night.sfn.exceptions.TaskTimedOut:
+                return None
+            return who
+
+        with ThreadPoolExecutor(4) as pool:
+            (winner,) = [who for who in pool.map(send, range(4)) if who is not None]
+        assert night.end_of(execution)["output"] == winner
 
 
 def test_a_message_can_carry_the_token(machine: Machine, emulator: Emulator, name: str) -> None:

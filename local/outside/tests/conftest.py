@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -35,9 +35,9 @@ class Outside:
     def get(self, path: str) -> Answer:
         return self._ask(Request(self.address + path))
 
-    def post(self, path: str, body: object) -> Answer:
+    def post(self, path: str, body: object, headers: Mapping[str, str] | None = None) -> Answer:
         sent = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self._ask(Request(self.address + path, data=sent, headers={"Content-Type": "application/json"}))
+        return self._ask(Request(self.address + path, data=sent, headers={"Content-Type": "application/json", **(headers or {})}))
 
     def posts(self) -> list[Any]:
         return [json.loads(path.read_text(encoding="utf-8")) for path in sorted((self.inbox / "slack").glob("*.json"))]
