@@ -13,14 +13,83 @@ use crate::{ObjectEntry, ObjectUri, RunDate};
 /// Everything the question shows. Stored with it, so that every approver sees the same.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// Where the staged build lies.
-    pub staged_uri: ObjectUri,
     /// What an answer is bound to.
     pub digest: EvidenceDigest,
-    /// The build's own figures.
+    /// What is asked about.
+    pub subject: Subject,
+}
+
+/// What is asked about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// A staged build of the warehouse.
+    Build(Box<Build>),
+    /// Whatever another state machine wants to have approved.
+    Request(Request),
+}
+
+/// A staged build of the warehouse, and what it is compared with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Build {
+    /// Where it lies.
+    pub staged_uri: ObjectUri,
+    /// Its own figures.
     pub summary: Summary,
     /// What the quality gate found.
     pub quality: Quality,
+    /// The nights that were published last, newest first.
+    #[serde(default)]
+    pub published: Vec<PublishedNight>,
+}
+
+/// A night that was published, as far as later ones are compared with it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PublishedNight {
+    /// Its business date.
+    pub run_date: RunDate,
+    /// Rows.
+    pub order_lines: u64,
+    /// In the base currency.
+    #[serde(with = "rust_decimal::serde::str")]
+    pub revenue_base: Decimal,
+    /// By revenue, largest first.
+    pub categories: Vec<CategoryFigures>,
+}
+
+/// What another state machine wants to have approved, in its own words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    /// A question that yes or no answers, such as `Delete 1,204 partitions from before 2020?`.
+    pub question: String,
+    /// What happens after a yes.
+    pub consequence: String,
+    /// What there is to know, in the order in which it is shown.
+    #[serde(default)]
+    pub facts: Vec<Fact>,
+    /// Objects that the answer is bound to, as a prefix that ends in `/`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound_uri: Option<ObjectUri>,
+}
+
+/// One thing to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    /// Such as `Oldest partition`.
+    pub name: String,
+    /// Such as `2016-01-01`.
+    pub value: String,
+}
+
+impl Evidence {
+    /// The build, where it is one.
+    pub fn build(&self) -> Option<&Build> {
+        match &self.subject {
+            Subject::Build(build) => Some(build),
+            Subject::Request(_) => None,
+        }
+    }
 }
 
 /// The figures that `apply-fx` writes beside the staged build, as `_summary.json`.
@@ -147,6 +216,14 @@ impl EvidenceDigest {
         Self(hex(&hash))
     }
 
+    /// The digest of a request: of its words, and of the objects that it is bound to.
+    pub fn of_request(request: &Request, objects: &[ObjectEntry]) -> Self {
+        let words = serde_json::to_vec(request).unwrap_or_default();
+        let prefix = request.bound_uri.clone().unwrap_or_else(|| ObjectUri::new("", ""));
+        let hash = Sha256::new().chain_update(words).chain_update("\n").chain_update(Self::of(&prefix, objects).0);
+        Self(hex(&hash.finalize()))
+    }
+
     /// A form that two people can compare by reading it to each other: `7f3a-c1e0-9b42`.
     pub fn short(&self) -> String {
         let digits = |from: usize| self.0.get(from..from + 4).unwrap_or_default();
@@ -216,6 +293,23 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_to_a_request_is_bound_to_its_words_and_its_objects() {
+        let request = Request {
+            question: "Delete?".to_owned(),
+            consequence: "It is gone.".to_owned(),
+            facts: vec![Fact { name: "Partitions".to_owned(), value: "12".to_owned() }],
+            bound_uri: Some(staged()),
+        };
+        let digest = |request: &Request, objects: &[ObjectEntry]| EvidenceDigest::of_request(request, objects).to_string();
+        let before = digest(&request, &[entry("a", 1, "x")]);
+        assert_eq!(before, digest(&request.clone(), &[entry("a", 1, "x")]));
+        assert_ne!(before, digest(&request, &[entry("a", 2, "x")]));
+        let mut other = request.clone();
+        other.facts[0].value = "13".to_owned();
+        assert_ne!(before, digest(&other, &[entry("a", 1, "x")]));
+    }
+
+    #[test]
     fn a_summary_keeps_every_cent() {
         let text = r#"{"run_date":"2026-11-20","run_id":"night","base_currency":"EUR","orders":2,"order_lines":3,"revenue_base":"1284306.52",
             "unmatched_lines":0,"rates":{"effective_date":"2026-11-19","source":"frankfurter","currencies":["EUR","USD"]},
@@ -226,7 +320,7 @@ mod tests {
 
     #[test]
     fn rates_are_old_by_whole_days() {
-        let mut summary = crate::memory::contract::evidence().summary;
+        let mut summary = crate::memory::contract::build().summary;
         assert_eq!(summary.rate_age_days(), Some(1));
         summary.rates.effective_date = summary.run_date.date();
         assert_eq!(summary.rate_age_days(), None);

@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::ports::PortError;
 
@@ -10,6 +11,12 @@ use crate::ports::PortError;
 pub trait Histories: Send + Sync {
     /// Every event of the execution so far, in the order of their ids.
     fn history(&self, execution_arn: &str) -> impl Future<Output = Result<Vec<HistoryEvent>, PortError>> + Send;
+}
+
+/// Executions, as Step Functions knows them now.
+pub trait Executions: Send + Sync {
+    /// How the execution ended, or `None` while it runs.
+    fn end(&self, execution_arn: &str) -> impl Future<Output = Result<Option<ExecutionEnd>, PortError>> + Send;
 }
 
 /// One event. Events of parallel branches interleave; `previous_id` tells which one an event follows.
@@ -49,7 +56,8 @@ pub enum EventKind {
 }
 
 /// How an execution ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ExecutionEnd {
     /// In a state that ends it.
     Succeeded,
@@ -67,8 +75,6 @@ pub enum ExecutionEnd {
 /// The answer of `GetExecutionHistory`, as the API and `aws stepfunctions get-execution-history` write it.
 #[cfg(any(test, feature = "memory"))]
 pub fn read_json(text: &str) -> Result<Vec<HistoryEvent>, serde_json::Error> {
-    use serde::Deserialize;
-
     #[derive(Deserialize)]
     struct Answer {
         events: Vec<Event>,

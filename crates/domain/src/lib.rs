@@ -1,7 +1,9 @@
 //! The rules of a night and the ports it needs. No AWS, no clock, no environment, no I/O.
 
 pub mod approval;
+pub mod audit;
 pub mod channel;
+pub mod comparison;
 pub mod delivery;
 pub mod evidence;
 pub mod history;

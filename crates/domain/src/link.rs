@@ -210,6 +210,25 @@ mod tests {
     }
 
     #[test]
+    fn an_approval_id_is_written_as_it_was_read() {
+        let id: ApprovalId = "01jd4q8m-2k".parse().unwrap();
+        assert_eq!((id.as_str(), id.short(), id.to_string().as_str()), ("01jd4q8m-2k", "01jd4q8m", "01jd4q8m-2k"));
+        let stored = serde_json::to_string(&id).unwrap();
+        assert_eq!(stored, r#""01jd4q8m-2k""#);
+        assert_eq!(serde_json::from_str::<ApprovalId>(&stored).unwrap(), id);
+    }
+
+    #[test]
+    fn an_approval_id_is_1_to_48_letters_digits_and_hyphens() {
+        for text in ["a", "-", "Z9", &"x".repeat(48)] {
+            assert_eq!(text.parse::<ApprovalId>().unwrap().as_str(), text);
+        }
+        for text in ["", "a_b", "a/b", "a b", "é", &"x".repeat(49)] {
+            assert_eq!(text.parse::<ApprovalId>(), Err(InvalidApprovalId), "{text}");
+        }
+    }
+
+    #[test]
     fn a_cut_lengthened_or_otherwise_written_secret_is_none() {
         let address = link().address("");
         for path in [
@@ -243,6 +262,7 @@ mod tests {
         let stored = serde_json::to_string(&hash).unwrap();
         assert_eq!(stored.len(), 66);
         assert_eq!(serde_json::from_str::<SecretHash>(&stored).unwrap(), hash);
+        assert_ne!(Secret::new([0; 32]).hash(), hash);
         for text in ["\"\"", "\"zz\"", &stored.replace(&stored[1..3], "+f")] {
             assert!(serde_json::from_str::<SecretHash>(text).is_err(), "{text}");
         }

@@ -11,10 +11,13 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use crate::approval::{Approval, ApprovalStatus, TaskToken};
+use crate::audit::{Appended, Audit, Entry};
+use crate::channel::MemoryChannel;
 use crate::evidence::hex;
+use crate::history::{ExecutionEnd, Executions};
 use crate::link::{ApprovalId, Secret};
 use crate::people::Address;
-use crate::ports::{Approvals, Clock, Mail, Objects, PortError, Replaced, Secrets, TaskAnswer, Tasks, Watch, Watches};
+use crate::ports::{Approvals, Clock, Desk, Mail, Objects, PortError, Replaced, Secrets, TaskAnswer, Tasks, Watch, Watches};
 use crate::{ObjectEntry, ObjectUri};
 
 /// What happens to a call.
@@ -95,6 +98,11 @@ async fn stop_once() {
 /// A panicking test has failed already: what it held is still good to look at.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A copy of what is behind a port, which goes its own way from here.
+fn forked<T: Clone>(held: &Mutex<T>) -> Arc<Mutex<T>> {
+    Arc::new(Mutex::new(locked(held).clone()))
 }
 
 /// A clock that stands still until it is moved.
@@ -284,6 +292,73 @@ impl Tasks for MemoryTasks {
     }
 }
 
+/// Executions that run until they are said to have ended.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryExecutions {
+    gate: Arc<Gate>,
+    ended: Arc<Mutex<BTreeMap<String, ExecutionEnd>>>,
+}
+
+impl MemoryExecutions {
+    /// Every execution runs.
+    pub fn behind(gate: &Arc<Gate>) -> Self {
+        Self { gate: Arc::clone(gate), ..Self::default() }
+    }
+
+    /// This one has ended.
+    pub fn end_with(&self, execution_arn: &str, end: ExecutionEnd) {
+        locked(&self.ended).insert(execution_arn.to_owned(), end);
+    }
+}
+
+impl Executions for MemoryExecutions {
+    async fn end(&self, execution_arn: &str) -> Result<Option<ExecutionEnd>, PortError> {
+        self.gate.pass("Executions.end", || locked(&self.ended).get(execution_arn).cloned()).await
+    }
+}
+
+/// Chains of what happened.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryAudit {
+    gate: Arc<Gate>,
+    chains: Arc<Mutex<BTreeMap<ApprovalId, Vec<Entry>>>>,
+}
+
+impl MemoryAudit {
+    /// Nothing has happened yet.
+    pub fn behind(gate: &Arc<Gate>) -> Self {
+        Self { gate: Arc::clone(gate), ..Self::default() }
+    }
+
+    /// The chain of a question, without passing the gate.
+    pub fn chain(&self, approval: &ApprovalId) -> Vec<Entry> {
+        locked(&self.chains).get(approval).cloned().unwrap_or_default()
+    }
+}
+
+impl Audit for MemoryAudit {
+    async fn entries(&self, approval: &ApprovalId) -> Result<Vec<Entry>, PortError> {
+        self.gate.pass("Audit.entries", || self.chain(approval)).await
+    }
+
+    async fn append(&self, entry: &Entry) -> Result<Appended, PortError> {
+        let append = || {
+            let mut chains = locked(&self.chains);
+            let chain = chains.entry(entry.approval.clone()).or_default();
+            match chain.iter().find(|stored| stored.sequence == entry.sequence) {
+                Some(stored) if stored == entry => Appended::Stored,
+                Some(_) => Appended::Taken,
+                None => {
+                    chain.push(entry.clone());
+                    chain.sort_by_key(|entry| entry.sequence);
+                    Appended::Stored
+                }
+            }
+        };
+        self.gate.pass("Audit.append", append).await
+    }
+}
+
 /// A mail that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SentMail {
@@ -375,9 +450,125 @@ impl Secrets for CountedSecrets {
     }
 }
 
+/// A desk in memory, every port of it behind one gate.
+#[derive(Debug, Clone)]
+pub struct MemoryDesk {
+    /// Every call passes through it.
+    pub gate: Arc<Gate>,
+    /// The records.
+    pub approvals: MemoryApprovals,
+    /// The waiting tasks.
+    pub tasks: MemoryTasks,
+    /// The executions that they belong to.
+    pub executions: MemoryExecutions,
+    /// The schedules that watch over questions.
+    pub watches: MemoryWatches,
+    /// The way to the approvers.
+    pub mail: MemoryMail,
+    /// The way to everybody who wants to know.
+    pub channel: Option<MemoryChannel>,
+    /// What happened.
+    pub audit: MemoryAudit,
+    /// New links' secrets.
+    pub secrets: CountedSecrets,
+    /// The time.
+    pub clock: ManualClock,
+}
+
+impl MemoryDesk {
+    /// A copy of this world that goes its own way from here, behind a gate of its own at which nobody stops and nothing is planned.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let gate = Arc::new(Gate::default());
+        Self {
+            approvals: MemoryApprovals { records: forked(&self.approvals.records), gate: Arc::clone(&gate) },
+            tasks: MemoryTasks { waits: forked(&self.tasks.waits), gate: Arc::clone(&gate) },
+            executions: MemoryExecutions { ended: forked(&self.executions.ended), gate: Arc::clone(&gate) },
+            watches: MemoryWatches { begun: forked(&self.watches.begun), gate: Arc::clone(&gate) },
+            mail: MemoryMail { sent: forked(&self.mail.sent), gate: Arc::clone(&gate) },
+            channel: self.channel.as_ref().map(MemoryChannel::fork),
+            audit: MemoryAudit { chains: forked(&self.audit.chains), gate: Arc::clone(&gate) },
+            secrets: CountedSecrets(forked(&self.secrets.0)),
+            clock: ManualClock(forked(&self.clock.0)),
+            gate,
+        }
+    }
+
+    /// An empty desk at this moment, with a channel whose messages can be changed.
+    pub fn behind(gate: Gate, now: Timestamp) -> Self {
+        let gate = Arc::new(gate);
+        Self {
+            approvals: MemoryApprovals::behind(&gate),
+            tasks: MemoryTasks::behind(&gate),
+            executions: MemoryExecutions::behind(&gate),
+            watches: MemoryWatches::behind(&gate),
+            mail: MemoryMail::behind(&gate),
+            channel: Some(MemoryChannel::default()),
+            audit: MemoryAudit::behind(&gate),
+            // Contract's people have the first ones.
+            secrets: CountedSecrets::starting_after(100),
+            clock: ManualClock::at(now),
+            gate,
+        }
+    }
+}
+
+impl Desk for MemoryDesk {
+    type Approvals = MemoryApprovals;
+    type Tasks = MemoryTasks;
+    type Executions = MemoryExecutions;
+    type Watches = MemoryWatches;
+    type Mail = MemoryMail;
+    type Channel = MemoryChannel;
+    type Audit = MemoryAudit;
+    type Secrets = CountedSecrets;
+    type Clock = ManualClock;
+
+    fn approvals(&self) -> &MemoryApprovals {
+        &self.approvals
+    }
+
+    fn tasks(&self) -> &MemoryTasks {
+        &self.tasks
+    }
+
+    fn executions(&self) -> &MemoryExecutions {
+        &self.executions
+    }
+
+    fn watches(&self) -> &MemoryWatches {
+        &self.watches
+    }
+
+    fn mail(&self) -> &MemoryMail {
+        &self.mail
+    }
+
+    fn channel(&self) -> Option<&MemoryChannel> {
+        self.channel.as_ref()
+    }
+
+    fn audit(&self) -> &MemoryAudit {
+        &self.audit
+    }
+
+    fn secrets(&self) -> &CountedSecrets {
+        &self.secrets
+    }
+
+    fn clock(&self) -> &ManualClock {
+        &self.clock
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn the_audit_keeps_its_contract() {
+        contract::audit(&MemoryAudit::default(), "memory").await;
+    }
 
     #[tokio::test]
     async fn the_store_keeps_its_contract() {

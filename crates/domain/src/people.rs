@@ -21,6 +21,11 @@ impl Address {
         &self.0
     }
 
+    /// Whether both are the same person's, in whatever case they are written.
+    pub fn is(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+
     /// What to call the person, made from the part before the `@`: `a.berg` is "A. Berg".
     pub fn person(&self) -> String {
         let local = self.0.split_once('@').map_or(self.0.as_str(), |(local, _)| local);
@@ -72,19 +77,77 @@ impl fmt::Debug for Address {
     }
 }
 
+/// Who began an execution. Whoever did so by hand can't be the only one who approves what it built. Its `Debug` names nobody, since logs are
+/// read by many.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum Starter {
+    /// EventBridge Scheduler: nobody's hand.
+    Schedule,
+    /// Who was named: a person by their mail address, or another application.
+    Named(String),
+    /// Nobody was named.
+    Unnamed,
+}
+
+impl Starter {
+    const SCHEDULE: &str = "schedule";
+    /// A mail address has 254 at most.
+    const CHARACTERS: usize = 254;
+
+    /// Whether it was this person.
+    pub fn is(&self, person: &Address) -> bool {
+        matches!(self, Self::Named(name) if name.eq_ignore_ascii_case(person.as_str()))
+    }
+}
+
+impl fmt::Debug for Starter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Schedule => "Schedule",
+            Self::Named(_) => "Named(…)",
+            Self::Unnamed => "Unnamed",
+        })
+    }
+}
+
+impl From<String> for Starter {
+    fn from(text: String) -> Self {
+        let shown: String = text.chars().filter(|character| !character.is_control()).take(Self::CHARACTERS).collect();
+        match shown.trim() {
+            "" => Self::Unnamed,
+            Self::SCHEDULE => Self::Schedule,
+            name => Self::Named(name.to_owned()),
+        }
+    }
+}
+
+impl From<Starter> for String {
+    fn from(starter: Starter) -> Self {
+        match starter {
+            Starter::Schedule => Starter::SCHEDULE.to_owned(),
+            Starter::Named(name) => name,
+            Starter::Unnamed => Self::new(),
+        }
+    }
+}
+
 /// Who is asked, and how many of them must agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Panel {
     addresses: Vec<Address>,
+    deputies: Vec<Address>,
     required: u32,
 }
 
 /// A panel that could never agree, or that would ask nobody.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPanel {
-    /// One of the approvers has no address.
-    #[error("approver {position} of the list cannot be mailed")]
+    /// One of the people has no address.
+    #[error("{role} {position} of the list cannot be mailed")]
     Address {
+        /// Approver or deputy.
+        role: &'static str,
         /// Counted from 1. The text itself stays out of the logs.
         position: usize,
         /// What an address looks like.
@@ -104,16 +167,17 @@ pub enum InvalidPanel {
 impl Panel {
     /// Distinct people, in the order of the list: the same address twice, in whatever case, is one person.
     pub fn new(approvers: &[impl AsRef<str>], required: u32) -> Result<Self, InvalidPanel> {
-        let mut addresses: Vec<Address> = Vec::new();
-        for (index, text) in approvers.iter().enumerate() {
-            let address: Address = text.as_ref().parse().map_err(|source| InvalidPanel::Address { position: index + 1, source })?;
-            if !addresses.iter().any(|known| known.as_str().eq_ignore_ascii_case(address.as_str())) {
-                addresses.push(address);
-            }
-        }
+        let addresses = people("approver", approvers)?;
         let asked = addresses.len();
         let possible = u32::try_from(asked).unwrap_or(u32::MAX);
-        if (1..=possible).contains(&required) { Ok(Self { addresses, required }) } else { Err(InvalidPanel::Quorum { required, asked }) }
+        if (1..=possible).contains(&required) { Ok(Self { addresses, deputies: Vec::new(), required }) } else { Err(InvalidPanel::Quorum { required, asked }) }
+    }
+
+    /// The same people, and those who may be asked in their place.
+    pub fn with_deputies(mut self, deputies: &[impl AsRef<str>]) -> Result<Self, InvalidPanel> {
+        self.deputies = people("deputy", deputies)?;
+        self.deputies.retain(|deputy| !self.addresses.iter().any(|approver| approver.is(deputy)));
+        Ok(self)
     }
 
     /// Everyone who is asked.
@@ -121,10 +185,26 @@ impl Panel {
         &self.addresses
     }
 
+    /// Everyone who may be asked in somebody's place.
+    pub fn deputies(&self) -> &[Address] {
+        &self.deputies
+    }
+
     /// How many must approve.
     pub fn required(&self) -> u32 {
         self.required
     }
+}
+
+fn people(role: &'static str, texts: &[impl AsRef<str>]) -> Result<Vec<Address>, InvalidPanel> {
+    let mut people: Vec<Address> = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        let address: Address = text.as_ref().parse().map_err(|source| InvalidPanel::Address { role, position: index + 1, source })?;
+        if !people.iter().any(|known| known.is(&address)) {
+            people.push(address);
+        }
+    }
+    Ok(people)
 }
 
 #[cfg(test)]
@@ -160,10 +240,36 @@ mod tests {
     #[test]
     fn a_panel_counts_people_and_not_addresses() {
         let panel = Panel::new(&["a@x.example", "b@x.example", "A@X.example"], 2).unwrap();
-        assert_eq!(panel.addresses().len(), 2);
+        assert_eq!((panel.addresses().len(), panel.required()), (2, 2));
         assert_eq!(Panel::new(&["a@x.example", "A@x.example"], 2), Err(InvalidPanel::Quorum { required: 2, asked: 1 }));
         assert_eq!(Panel::new(&["a@x.example"], 0), Err(InvalidPanel::Quorum { required: 0, asked: 1 }));
         assert_eq!(Panel::new(&[] as &[&str], 1), Err(InvalidPanel::Quorum { required: 1, asked: 0 }));
         assert!(matches!(Panel::new(&["a@x.example", "b"], 1), Err(InvalidPanel::Address { position: 2, .. })));
+    }
+
+    #[test]
+    fn a_deputy_is_somebody_who_is_not_asked_already() {
+        let panel = Panel::new(&["a@x.example"], 1).unwrap();
+        let deputies = panel.clone().with_deputies(&["A@x.example", "d@x.example", "D@x.example"]).unwrap();
+        assert_eq!(deputies.deputies(), &["d@x.example".parse().unwrap()]);
+        let error = panel.with_deputies(&["d"]).unwrap_err();
+        assert_eq!(error.to_string(), "deputy 1 of the list cannot be mailed");
+    }
+
+    #[test]
+    fn who_began_an_execution_is_read_from_what_was_written() {
+        let read = |text: &str| Starter::from(text.to_owned());
+        assert_eq!((read("schedule"), read(" \n"), read("")), (Starter::Schedule, Starter::Unnamed, Starter::Unnamed));
+        let address: Address = "a.berg@nordvik.example".parse().unwrap();
+        assert!(read(" A.Berg@Nordvik.example\u{0}").is(&address));
+        for other in ["schedule", "", "b.osei@nordvik.example", "backfill"] {
+            assert!(!read(other).is(&address), "{other}");
+        }
+        let shown = [read("schedule"), read("a.berg@nordvik.example"), read("")].map(|starter| format!("{starter:?}"));
+        assert_eq!(shown, ["Schedule", "Named(…)", "Unnamed"]);
+        for text in ["schedule", "", "backfill"] {
+            assert_eq!(String::from(read(text)), text);
+        }
+        assert_eq!(String::from(read(&"x".repeat(300))).len(), 254);
     }
 }

@@ -6,6 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::approval::{Approval, TaskToken};
+use crate::audit::Audit;
+use crate::channel::Channel;
+use crate::history::Executions;
 use crate::link::{ApprovalId, Secret};
 use crate::people::Address;
 use crate::{ObjectEntry, ObjectUri};
@@ -91,6 +94,12 @@ pub trait Mail: Send + Sync {
     fn send(&self, to: &Address, subject: &str, text: &str) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
+/// Who can be mailed.
+pub trait Subscriptions: Send + Sync {
+    /// Everyone who has confirmed that they want the mail.
+    fn confirmed(&self) -> impl Future<Output = Result<Vec<Address>, PortError>> + Send;
+}
+
 /// The schedules that call `approval-watch` while a question waits: one for each generation, so that ending one never ends another.
 pub trait Watches: Send + Sync {
     /// Begins to watch, until the given moment at the latest. Beginning twice is beginning once.
@@ -114,4 +123,45 @@ pub struct Watch {
 pub trait Secrets: Send + Sync {
     /// A secret that nobody can foresee.
     fn secret(&self) -> Result<Secret, PortError>;
+}
+
+/// Everything that an approval needs of the world: what asks, what takes the answers and what watches all work at the same desk.
+pub trait Desk: Send + Sync {
+    /// The records.
+    type Approvals: Approvals;
+    /// The waiting tasks.
+    type Tasks: Tasks;
+    /// The executions that they belong to.
+    type Executions: Executions;
+    /// The schedules that watch over questions.
+    type Watches: Watches;
+    /// The way to the approvers.
+    type Mail: Mail;
+    /// The way to everybody who wants to know.
+    type Channel: Channel;
+    /// What happened.
+    type Audit: Audit;
+    /// New links' secrets.
+    type Secrets: Secrets;
+    /// The time.
+    type Clock: Clock;
+
+    /// The records.
+    fn approvals(&self) -> &Self::Approvals;
+    /// The waiting tasks.
+    fn tasks(&self) -> &Self::Tasks;
+    /// The executions that they belong to.
+    fn executions(&self) -> &Self::Executions;
+    /// The schedules that watch over questions.
+    fn watches(&self) -> &Self::Watches;
+    /// The way to the approvers.
+    fn mail(&self) -> &Self::Mail;
+    /// The way to everybody who wants to know, where one is configured.
+    fn channel(&self) -> Option<&Self::Channel>;
+    /// What happened.
+    fn audit(&self) -> &Self::Audit;
+    /// New links' secrets.
+    fn secrets(&self) -> &Self::Secrets;
+    /// The time.
+    fn clock(&self) -> &Self::Clock;
 }

@@ -2,29 +2,41 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::approval::{Answer, Approval, ApprovalStatus, Approver, Click, Decision, Handover, Question, Remark, Ruling, Verdict};
-use crate::evidence::{AppliedRates, CategoryFigures, Evidence, EvidenceDigest, Quality, RuleResult, RuleVerdict, Summary};
+use crate::approval::{
+    Announcement, Answer, Approval, ApprovalStatus, Approver, Click, Decision, Extension, HandedOn, Handover, MailedLink, Notice, Question,
+    Remark, Ruling, Said, Verdict,
+};
+use crate::audit::{self, Appended, Audit, Entry, Event, Occurrence, Reader};
+use crate::channel::MessageReference;
+use crate::evidence::{AppliedRates, Build, CategoryFigures, Evidence, EvidenceDigest, Quality, RuleResult, RuleVerdict, Subject, Summary};
+use crate::history::ExecutionEnd;
 use crate::link::{ApprovalId, Secret};
+use crate::people::Starter;
 use crate::ports::{Approvals, Replaced};
 
-/// A question about 48,212 order lines to the given people, put at 02:24 UTC with an hour to answer. The n-th person's secret is made of
-/// the byte n, counted from 1.
+/// A scheduled night's question about 48,212 order lines to the given people, put and mailed at 02:24 UTC with an hour to answer. The n-th
+/// person's secret is made of the byte n, counted from 1.
 pub fn question(id: &ApprovalId, people: &[&str], required: u32) -> Question {
     let asked_at: Timestamp = "2026-11-21T02:24:00Z".parse().expect("a timestamp");
     let approver = |(place, address): (usize, &&str)| Approver {
         address: address.parse().expect("an address"),
-        secret_hash: secret(place).hash(),
+        links: vec![MailedLink { secret_hash: secret(place).hash(), notice: Notice::Question, sent_at: Some(asked_at) }],
         answer: None,
+        handed_on: None,
+        in_place_of: None,
     };
     Question {
         id: id.clone(),
         task_token: "token-1".to_owned().try_into().expect("a token"),
         execution_arn: "arn:aws:states:eu-central-1:111122223333:execution:nightly-warehouse:2026-11-20-a1".to_owned(),
         evidence: evidence(),
+        started_by: Starter::Schedule,
+        deputies: Vec::new(),
         approvers: people.iter().enumerate().map(approver).collect(),
         required,
         asked_at,
         expires_at: asked_at + SignedDuration::from_hours(1),
+        limit_at: asked_at + SignedDuration::from_hours(1),
     }
 }
 
@@ -33,8 +45,14 @@ pub fn secret(place: usize) -> Secret {
     Secret::new([u8::try_from(place + 1).expect("few people"); 32])
 }
 
-/// A build that passed its gate.
+/// What an approver sees of [`build`].
 pub fn evidence() -> Evidence {
+    let build = build();
+    Evidence { digest: EvidenceDigest::of(&build.staged_uri, &[]), subject: Subject::Build(Box::new(build)) }
+}
+
+/// A build that passed its gate, with nothing to compare it with.
+pub fn build() -> Build {
     let money = |text: &str| text.parse().expect("an amount");
     let category = |name: Option<&str>, order_lines, revenue| CategoryFigures {
         category: name.map(str::to_owned),
@@ -49,9 +67,9 @@ pub fn evidence() -> Evidence {
         metrics: [(metric.to_owned(), value)].into(),
     };
     let staged_uri = "s3://work/nightly-warehouse/run_date=2026-11-20/2026-11-20-a1/apply-fx/".parse().expect("an address");
-    Evidence {
-        digest: EvidenceDigest::of(&staged_uri, &[]),
+    Build {
         staged_uri,
+        published: Vec::new(),
         summary: Summary {
             run_date: "2026-11-20".parse().expect("a date"),
             run_id: "2026-11-20-a1".to_owned(),
@@ -112,14 +130,39 @@ async fn a_record_is_read_back_as_it_was_written(store: &impl Approvals, id: &Ap
         reason: Some("«Wörter» and \"quotes\"\nof two lines".to_owned()),
         comment: None,
         evidence_digest: record.evidence.digest.clone(),
-        order_lines: 48_212,
+        order_lines: Some(48_212),
     };
+    record = rewritten(store, &record, |next| {
+        let to: crate::people::Address = "d.lind@nordvik.example".parse().expect("an address");
+        next.approvers[1].handed_on = Some(HandedOn { to: to.clone(), at: next.asked_at });
+        let link = MailedLink { secret_hash: secret(7).hash(), notice: Notice::LastCall, sent_at: None };
+        let in_place_of = Some(next.approvers[1].address.clone());
+        next.approvers.push(Approver { address: to.clone(), links: vec![link], answer: None, handed_on: None, in_place_of });
+        next.deputies = vec![to.clone()];
+        next.started_by = Starter::Named("c.marchetti@nordvik.example".to_owned());
+        next.extension = Some(Extension { by: to, at: next.asked_at, from: next.expires_at });
+        next.limit_at = next.expires_at + SignedDuration::from_mins(15);
+        next.viewers = vec![secret(8).hash()];
+        let message = Some(MessageReference { channel: "C1".to_owned(), ts: "1795231440.000100".to_owned() });
+        next.announcement = Announcement { message, said: Said::Question(1) };
+    })
+    .await;
     let statuses = [
         ApprovalStatus::Decided { verdict: verdict.clone(), handover: Handover::Due },
         ApprovalStatus::Decided {
             verdict: verdict.clone(),
-            handover: Handover::Closed { at: record.asked_at + SignedDuration::from_millis(1_234) },
+            handover: Handover::Closed { at: record.asked_at + SignedDuration::from_millis(1_234), end: None },
         },
+        ApprovalStatus::Decided {
+            verdict: verdict.clone(),
+            handover: Handover::Closed { at: record.asked_at, end: Some(ExecutionEnd::Failed { error: "ApprovalRejected".to_owned() }) },
+        },
+        ApprovalStatus::Decided {
+            verdict: Verdict { decision: Ruling::Expired, by: String::new(), reason: None, order_lines: None, ..verdict.clone() },
+            handover: Handover::Due,
+        },
+        ApprovalStatus::Expired { at: record.expires_at },
+        ApprovalStatus::Cancelled { at: record.expires_at, end: ExecutionEnd::Aborted },
         ApprovalStatus::Decided { verdict, handover: Handover::Delivered { at: record.expires_at } },
     ];
     for status in statuses {
@@ -170,7 +213,7 @@ async fn the_clock_and_people_exclude_each_other(
 fn clicked(record: &Approval, approver: usize) -> Approval {
     match record.click(approver, Decision::Approve { comment: None }, record.asked_at) {
         Click::Counts(next) => *next,
-        Click::Void(standing) => panic!("the question is {standing:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -193,4 +236,28 @@ fn lost(to: &Approval) -> Replaced {
 
 fn remark(text: &str) -> Remark {
     Remark::parse(text).expect("a remark")
+}
+
+/// Checks an audit. `id` names a question of which nothing is written yet.
+pub async fn audit(store: &impl Audit, id: &str) {
+    let (one, other) = (named(id, "e"), named(id, "f"));
+    let at: Timestamp = "2026-11-21T02:24:00.123Z".parse().expect("a timestamp");
+    let viewed = |reader| Occurrence { at, generation: 1, approver: None, event: Event::Viewed { reader } };
+    assert_eq!(store.entries(&one).await.expect("a read"), []);
+
+    let first = Entry::after(&[], &one, &viewed(Reader::Person)).expect("an entry");
+    let rival = Entry::after(&[], &one, &viewed(Reader::Scanner)).expect("an entry");
+    assert_eq!(store.append(&first).await.expect("a write"), Appended::Stored);
+    assert_eq!(store.append(&first).await.expect("a write"), Appended::Stored, "a repeated write meets itself");
+    assert_eq!(store.append(&rival).await.expect("a write"), Appended::Taken, "nothing that stands is written over");
+    assert_eq!(store.entries(&one).await.expect("a read"), [first]);
+
+    let many: Vec<_> = (1..=12).map(|generation| Occurrence { generation, ..viewed(Reader::Scanner) }).collect();
+    audit::append(store, &one, &many).await.expect("appended");
+    audit::append(store, &one, &many).await.expect("appended again, which changes nothing");
+    let chain = store.entries(&one).await.expect("a read");
+    assert_eq!(chain.iter().map(|entry| entry.sequence).collect::<Vec<_>>(), (1..=13).collect::<Vec<_>>(), "in the order of their numbers");
+    assert_eq!(audit::verify(&chain), Ok(()));
+    assert_eq!(chain.last().and_then(Entry::occurrence).as_ref(), many.last());
+    assert_eq!(store.entries(&other).await.expect("a read"), [], "each question has a chain of its own");
 }
