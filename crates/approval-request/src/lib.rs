@@ -1,55 +1,27 @@
 //! Records the question and sends each approver a link of their own.
 
-mod mail;
+mod nights;
+mod request;
 
-use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
-use nightly_domain::approval::{Approval, Approver, Asking, Question, TaskToken};
+use jiff::SignedDuration;
+use nightly_approval::Site;
+use nightly_approval::follow_up::{NotDone, send_mails, tell};
+use nightly_domain::approval::{Approval, Approver, Asking, NoOtherApprover, Question};
 use nightly_domain::delivery::deliver;
-use nightly_domain::evidence::{Evidence, EvidenceDigest, Quality, Summary};
-use nightly_domain::link::{ApprovalId, Link};
+use nightly_domain::evidence::{Build, Evidence, EvidenceDigest, Request as Asked, Subject, Summary};
 use nightly_domain::people::Panel;
-use nightly_domain::ports::{Approvals, BoxError, Clock, Mail, Objects, PortError, Replaced, Secrets, Tasks, Watch, Watches};
-use nightly_domain::{Named, ObjectUri, RunDate};
-use serde::Deserialize;
+use nightly_domain::ports::{Approvals as _, BoxError, Clock as _, Desk, Objects, PortError, Replaced, Watch, Watches as _};
+use nightly_domain::{Named, ObjectUri, audit};
 
-/// What the waiting task sends.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Request {
-    /// Ends the wait.
-    pub task_token: TaskToken,
-    /// The same for every attempt of one night.
-    pub approval_id: ApprovalId,
-    /// The night's execution.
-    pub execution_arn: String,
-    /// The execution's name.
-    pub run_id: String,
-    /// The business date of the build.
-    pub run_date: RunDate,
-    /// How long the task waits.
-    pub timeout_seconds: u32,
-    /// Where the build is staged, as a prefix that ends in `/`.
-    pub staged_uri: ObjectUri,
-    /// What the quality gate found.
-    pub quality: Quality,
-}
+pub use crate::request::{Invalid, Request};
+use crate::request::{Matter, StagedBuild};
 
 /// What the function works with.
-pub struct Ports<O, A, T, M, W, S, C> {
-    /// The staged build.
+pub struct Ports<O, D> {
+    /// The staged build, and the records of the nights before.
     pub objects: O,
-    /// The record.
-    pub approvals: A,
-    /// The waiting task.
-    pub tasks: T,
-    /// The way to the approvers.
-    pub mail: M,
-    /// The schedules that beat while they think.
-    pub watches: W,
-    /// New links' secrets.
-    pub secrets: S,
-    /// The time.
-    pub clock: C,
+    /// Where approvals are worked on.
+    pub desk: D,
     /// Whom it asks, and where.
     pub settings: Settings,
 }
@@ -57,19 +29,25 @@ pub struct Ports<O, A, T, M, W, S, C> {
 /// Whom the function asks, and where they answer.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Such as `prod`.
-    pub environment: String,
-    /// Where the approvals' pages are, without a slash at the end.
-    pub base_url: String,
-    /// Who is asked.
+    /// Who can be asked.
     pub panel: Panel,
+    /// What stands in every mail and post.
+    pub site: Site,
+    /// Where the records of the nights are, as a prefix that ends in `/`. Without it, a build is compared with nothing.
+    pub nights: Option<ObjectUri>,
 }
 
 /// Nobody could be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum NotAsked {
-    /// There is no build to show, or another one.
-    #[error("the staged build at {uri} cannot be shown to anybody")]
+    /// The input asks for what can't be.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// Nobody who would be asked could approve.
+    #[error("nobody is asked, because nobody could approve")]
+    NoOtherApprover(#[from] NoOtherApprover),
+    /// There is nothing to show, or something else.
+    #[error("what lies at {uri} cannot be shown to anybody")]
     EvidenceUnreadable {
         /// Where it should be.
         uri: ObjectUri,
@@ -84,9 +62,9 @@ pub enum NotAsked {
         asked: usize,
         /// What failed.
         #[source]
-        source: PortError,
+        source: BoxError,
     },
-    /// The record or the build can't be reached.
+    /// The record or what is asked about can't be reached.
     #[error("the question could not be recorded")]
     StorageUnavailable(#[from] PortError),
 }
@@ -94,6 +72,8 @@ pub enum NotAsked {
 impl Named for NotAsked {
     fn name(&self) -> &'static str {
         match self {
+            Self::Invalid(_) => "InvalidInput",
+            Self::NoOtherApprover(_) => "NoOtherApprover",
             Self::EvidenceUnreadable { .. } => "EvidenceUnreadable",
             Self::Undeliverable { .. } => "ApprovalUndeliverable",
             Self::StorageUnavailable(_) => "StorageUnavailable",
@@ -101,84 +81,77 @@ impl Named for NotAsked {
     }
 }
 
-/// The watch goes on a little after the deadline, for a verdict that was recorded in the last moment and not delivered.
-const WATCHED_AFTER_DEADLINE: SignedDuration = SignedDuration::from_mins(15);
+/// The watch goes on a little after the task itself has timed out, for a verdict that was recorded in the last moment and not delivered.
+const WATCHED_AFTER_LIMIT: SignedDuration = SignedDuration::from_mins(15);
 
 /// A write is lost to somebody else's, who has then got further; this many times in a row it isn't.
 const ATTEMPTS: usize = 8;
 
-/// Puts the question: record first, then the watch, then the mails. Put again, by a retry or a redrive, it supersedes the earlier links.
-pub async fn handle(
-    ports: &Ports<impl Objects, impl Approvals, impl Tasks, impl Mail, impl Watches, impl Secrets, impl Clock>,
-    request: Request,
-) -> Result<(), NotAsked> {
-    let asked_at = ports.clock.now();
-    let evidence = evidence(&ports.objects, &request).await?;
-    let (question, links) = question(ports, request, evidence, asked_at)?;
-    let undeliverable = |source| NotAsked::Undeliverable { asked: links.len(), source };
-    match record(&ports.approvals, question).await? {
-        Asking::Ask(approval) => {
-            watch(&ports.watches, &approval).await.map_err(undeliverable)?;
-            for (approver, link) in approval.approvers.iter().zip(&links) {
-                let mail = mail::write(&approval, approver, link, &ports.settings).map_err(|error| PortError::new("writing a mail", error));
-                let mail = mail.map_err(undeliverable)?;
-                ports.mail.send(&approver.address, &mail.subject, &mail.text).await.map_err(undeliverable)?;
-            }
-        }
-        Asking::Redeliver(approval) => {
-            watch(&ports.watches, &approval).await.map_err(undeliverable)?;
-            if let Err(error) = deliver(&ports.approvals, &ports.tasks, &ports.clock, *approval).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the verdict is left to the watch to deliver");
-            }
-        }
-        Asking::Settled | Asking::Overtaken => {}
-    }
-    Ok(())
-}
-
-/// What the approvers will see, and are bound to.
-async fn evidence(objects: &impl Objects, request: &Request) -> Result<Evidence, NotAsked> {
-    let uri = &request.staged_uri;
-    let unreadable = |source: BoxError| NotAsked::EvidenceUnreadable { uri: uri.clone(), source };
-    let staged = objects.list(uri).await?;
-    let summary = objects.read(&uri.join("_summary.json")).await?.ok_or_else(|| unreadable("it has no _summary.json".into()))?;
-    let summary: Summary = serde_json::from_slice(&summary).map_err(|error| unreadable(error.into()))?;
-    if (summary.run_date, &summary.run_id) != (request.run_date, &request.run_id) {
-        let of =
-            format!("it is the build of {} by {}, not of {} by {}", summary.run_date, summary.run_id, request.run_date, request.run_id);
-        return Err(unreadable(of.into()));
-    }
-    Ok(Evidence { staged_uri: uri.clone(), digest: EvidenceDigest::of(uri, &staged), summary, quality: request.quality.clone() })
-}
-
-/// The question with a new link for everyone. The links are the only place where their secrets ever stand.
-fn question(
-    ports: &Ports<impl Objects, impl Approvals, impl Tasks, impl Mail, impl Watches, impl Secrets, impl Clock>,
-    request: Request,
-    evidence: Evidence,
-    asked_at: Timestamp,
-) -> Result<(Question, Vec<Link>), PortError> {
-    let panel = &ports.settings.panel;
-    let new_link = || Ok(Link { approval: request.approval_id.clone(), secret: ports.secrets.secret()? });
-    let links = panel.addresses().iter().map(|_| new_link()).collect::<Result<Vec<_>, PortError>>()?;
-    let approvers = panel.addresses().iter().zip(&links);
-    let approvers = approvers.map(|(address, link)| Approver { address: address.clone(), secret_hash: link.secret.hash(), answer: None });
-    let deadline = asked_at + SignedDuration::from_secs(request.timeout_seconds.into());
+/// Puts the question: record first, then the watch, then the mails, then the news for everybody else. Put again, by a retry or a redrive, it
+/// supersedes the earlier links.
+pub async fn handle(ports: &Ports<impl Objects, impl Desk>, request: Request) -> Result<(), NotAsked> {
+    let Ports { objects, desk, settings } = ports;
+    let asked_at = desk.clock().now();
+    let panel = request.panel(&settings.panel)?;
+    let (expires_at, limit_at) = request.deadlines(asked_at)?;
+    let evidence = match request.matter()? {
+        Matter::Build(staged) => build(objects, settings.nights.as_ref(), staged).await?,
+        Matter::Request(asked) => asked_for(objects, asked).await?,
+    };
     let question = Question {
-        approvers: approvers.collect(),
+        approvers: panel.addresses().iter().cloned().map(Approver::new).collect(),
+        deputies: panel.deputies().to_vec(),
         required: panel.required(),
-        expires_at: deadline.round(TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Trunc)).unwrap_or(deadline),
+        started_by: request.started_by,
         id: request.approval_id,
         task_token: request.task_token,
         execution_arn: request.execution_arn,
         evidence,
         asked_at,
+        expires_at,
+        limit_at,
     };
-    Ok((question, links))
+    question.four_eyes()?;
+    match record(desk, question).await? {
+        Asking::Ask(approval) => ask(desk, &settings.site, *approval).await,
+        Asking::Redeliver(approval) => redeliver(desk, &settings.site, *approval).await,
+        Asking::Settled | Asking::Overtaken => Ok(()),
+    }
 }
 
-async fn record(approvals: &impl Approvals, question: Question) -> Result<Asking, PortError> {
-    let mut stored = approvals.read(&question.id).await?;
+/// What the approvers will see of a build, and are bound to.
+async fn build(objects: &impl Objects, nights: Option<&ObjectUri>, staged: StagedBuild) -> Result<Evidence, NotAsked> {
+    let StagedBuild { staged_uri: uri, run_id, run_date, quality } = staged;
+    let unreadable = |source: BoxError| NotAsked::EvidenceUnreadable { uri: uri.clone(), source };
+    let staged = objects.list(&uri).await?;
+    let summary = objects.read(&uri.join("_summary.json")).await?.ok_or_else(|| unreadable("it has no _summary.json".into()))?;
+    let summary: Summary = serde_json::from_slice(&summary).map_err(|error| unreadable(error.into()))?;
+    if (summary.run_date, &summary.run_id) != (run_date, &run_id) {
+        let of = format!("it is the build of {} by {}, not of {run_date} by {run_id}", summary.run_date, summary.run_id);
+        return Err(unreadable(of.into()));
+    }
+    let published = match nights {
+        Some(nights) => nights::published_before(objects, nights, &summary).await,
+        None => Vec::new(),
+    };
+    let digest = EvidenceDigest::of(&uri, &staged);
+    Ok(Evidence { digest, subject: Subject::Build(Box::new(Build { staged_uri: uri, summary, quality, published })) })
+}
+
+/// What the approvers will see of another state machine's request, and are bound to.
+async fn asked_for(objects: &impl Objects, asked: Asked) -> Result<Evidence, NotAsked> {
+    let bound = match &asked.bound_uri {
+        Some(uri) => objects.list(uri).await?,
+        None => Vec::new(),
+    };
+    if let Some(uri) = asked.bound_uri.clone().filter(|_| bound.is_empty()) {
+        return Err(NotAsked::EvidenceUnreadable { uri, source: "nothing lies there that an answer could be bound to".into() });
+    }
+    Ok(Evidence { digest: EvidenceDigest::of_request(&asked, &bound), subject: Subject::Request(asked) })
+}
+
+async fn record(desk: &impl Desk, question: Question) -> Result<Asking, PortError> {
+    let mut stored = desk.approvals().read(&question.id).await?;
     for _ in 0..ATTEMPTS {
         let asking = match &stored {
             None => Asking::Ask(Box::new(question.clone().first())),
@@ -187,7 +160,11 @@ async fn record(approvals: &impl Approvals, question: Question) -> Result<Asking
         let (Asking::Ask(next) | Asking::Redeliver(next)) = &asking else {
             return Ok(asking);
         };
-        match approvals.replace(stored.as_ref(), next).await? {
+        if let Some(stored) = &stored {
+            // The next record does not tell what happened to this one.
+            audit::append(desk.audit(), &stored.id, &audit::told_by(stored)).await?;
+        }
+        match desk.approvals().replace(stored.as_ref(), next).await? {
             Replaced::Stored => return Ok(asking),
             Replaced::Lost(current) => stored = current.map(|current| *current),
         }
@@ -195,9 +172,42 @@ async fn record(approvals: &impl Approvals, question: Question) -> Result<Asking
     Err(PortError::new(format!("recording approval {}", question.id), "others kept writing it"))
 }
 
-async fn watch(watches: &impl Watches, approval: &Approval) -> Result<(), PortError> {
+/// Brings a recorded question to everybody. Where an approver can't be mailed, the step is to fail and be tried again; what others are told
+/// is left to the watch.
+async fn ask(desk: &impl Desk, site: &Site, approval: Approval) -> Result<(), NotAsked> {
+    let asked = approval.approvers.len();
+    watch(desk, &approval).await.map_err(|error| NotAsked::Undeliverable { asked, source: error.into() })?;
+    let approval = match send_mails(desk, site, approval.clone()).await {
+        Ok(mailed) => mailed,
+        Err(error @ NotDone::Mailed(_)) => {
+            tracing::warn!(approval = %approval.id, error = &error as &dyn std::error::Error, "the watch may mail everybody once more");
+            approval
+        }
+        Err(error) => return Err(NotAsked::Undeliverable { asked, source: error.into() }),
+    };
+    tell_the_others(desk, site, approval).await;
+    Ok(())
+}
+
+/// Brings an answer to the attempt that waits now. Nobody is asked twice about the same.
+async fn redeliver(desk: &impl Desk, site: &Site, approval: Approval) -> Result<(), NotAsked> {
+    let asked = approval.approvers.len();
+    watch(desk, &approval).await.map_err(|error| NotAsked::Undeliverable { asked, source: error.into() })?;
+    match deliver(desk, approval).await {
+        Ok(delivered) => tell_the_others(desk, site, delivered).await,
+        Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the verdict is left to the watch to deliver"),
+    }
+    Ok(())
+}
+
+/// The audit and the channel. What fails is logged there, and left to the watch.
+async fn tell_the_others(desk: &impl Desk, site: &Site, approval: Approval) {
+    drop(tell(desk, site, approval).await);
+}
+
+async fn watch(desk: &impl Desk, approval: &Approval) -> Result<(), PortError> {
     let watch = Watch { approval_id: approval.id.clone(), generation: approval.generation };
-    watches.begin(&watch, approval.expires_at + WATCHED_AFTER_DEADLINE).await
+    desk.watches().begin(&watch, approval.limit_at + WATCHED_AFTER_LIMIT).await
 }
 
 #[cfg(test)]

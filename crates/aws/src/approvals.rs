@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailur
 use jiff::{SignedDuration, Timestamp};
 use nightly_domain::approval::{Approval, ApprovalStatus, Handover, TaskToken};
 use nightly_domain::link::ApprovalId;
+use nightly_domain::people::Starter;
 use nightly_domain::ports::{Approvals, BoxError, PortError, Replaced};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -72,20 +73,34 @@ fn item(approval: &Approval) -> Result<Item, serde_json::Error> {
         ("status".to_owned(), text(approval.status.name())),
         ("task_token".to_owned(), text(approval.task_token.expose())),
         ("execution_arn".to_owned(), text(&approval.execution_arn)),
-        ("run_date".to_owned(), text(&approval.evidence.summary.run_date.to_string())),
         ("evidence".to_owned(), json(&approval.evidence)?),
+        ("started_by".to_owned(), text(&String::from(approval.started_by.clone()))),
         ("approvers".to_owned(), json(&approval.approvers)?),
+        ("deputies".to_owned(), json(&approval.deputies)?),
         ("superseded".to_owned(), json(&approval.superseded)?),
+        ("viewers".to_owned(), json(&approval.viewers)?),
+        ("announcement".to_owned(), json(&approval.announcement)?),
         ("required".to_owned(), number(&approval.required)),
         ("asked_at".to_owned(), instant(approval.asked_at)),
         ("expires_at".to_owned(), number(&approval.expires_at.as_second())),
+        ("limit_at".to_owned(), number(&approval.limit_at.as_second())),
         ("expire_after".to_owned(), number(&(approval.expires_at + KEPT).as_second())),
     ]);
     let mut put = |name: &str, value| item.insert(name.to_owned(), value);
+    if let Some(build) = approval.evidence.build() {
+        put("run_date", text(&build.summary.run_date.to_string()));
+    }
+    if let Some(extension) = &approval.extension {
+        put("extension", json(extension)?);
+    }
     match &approval.status {
         ApprovalStatus::Pending => {}
         ApprovalStatus::Expired { at } => {
             put("settled_at", instant(*at));
+        }
+        ApprovalStatus::Cancelled { at, end } => {
+            put("cancelled_at", instant(*at));
+            put("cancelled_end", json(end)?);
         }
         ApprovalStatus::Decided { verdict, handover } => {
             put("verdict", json(verdict)?);
@@ -94,8 +109,11 @@ fn item(approval: &Approval) -> Result<Item, serde_json::Error> {
                 Handover::Delivered { at } => {
                     put("delivered_at", instant(*at));
                 }
-                Handover::Closed { at } => {
+                Handover::Closed { at, end } => {
                     put("closed_at", instant(*at));
+                    if let Some(end) = end {
+                        put("closed_end", json(end)?);
+                    }
                 }
             }
         }
@@ -113,21 +131,20 @@ fn approval(item: &Item, id: &ApprovalId) -> Result<Approval, PortError> {
 struct Unreadable(&'static str);
 
 fn read(item: &Item) -> Result<Approval, Unreadable> {
-    let expires_at =
-        item.integer("expires_at").and_then(|seconds| Timestamp::from_second(seconds).map_err(|_| Unreadable("expires_at")))?;
-    let status = match item.text("status")? {
-        "PENDING" => ApprovalStatus::Pending,
-        "EXPIRED" => ApprovalStatus::Expired { at: item.instant("settled_at").unwrap_or(expires_at) },
-        "APPROVED" | "REJECTED" => {
-            let handover = match (item.instant("delivered_at"), item.instant("closed_at")) {
-                (Ok(at), _) => Handover::Delivered { at },
-                (Err(_), Ok(at)) => Handover::Closed { at },
-                (Err(_), Err(_)) => Handover::Due,
-            };
-            ApprovalStatus::Decided { verdict: item.json("verdict")?, handover }
-        }
+    let expires_at = item.epoch("expires_at")?;
+    let verdict = item.optional_json("verdict")?;
+    let status = match (item.text("status")?, verdict) {
+        ("PENDING", None) => ApprovalStatus::Pending,
+        ("CANCELLED", None) => ApprovalStatus::Cancelled { at: item.instant("cancelled_at")?, end: item.json("cancelled_end")? },
+        // The definition writes no verdict, and the watch does.
+        ("EXPIRED", None) => ApprovalStatus::Expired { at: item.instant("settled_at")? },
+        ("APPROVED" | "REJECTED" | "EXPIRED", Some(verdict)) => ApprovalStatus::Decided { verdict, handover: handover(item)? },
+        ("PENDING" | "CANCELLED" | "APPROVED" | "REJECTED", _) => return Err(Unreadable("verdict")),
         _ => return Err(Unreadable("status")),
     };
+    if status.name() != item.text("status")? {
+        return Err(Unreadable("verdict"));
+    }
     Ok(Approval {
         id: item.text("approval_id")?.parse().map_err(|_| Unreadable("approval_id"))?,
         generation: item.count("generation")?,
@@ -135,12 +152,28 @@ fn read(item: &Item) -> Result<Approval, Unreadable> {
         task_token: TaskToken::try_from(item.text("task_token")?.to_owned()).map_err(|_| Unreadable("task_token"))?,
         execution_arn: item.text("execution_arn")?.to_owned(),
         evidence: item.json("evidence")?,
+        started_by: Starter::from(item.text("started_by")?.to_owned()),
         approvers: item.json("approvers")?,
-        superseded: item.json("superseded")?,
+        deputies: item.json("deputies")?,
         required: item.count("required")?,
         asked_at: item.instant("asked_at")?,
         expires_at,
+        limit_at: item.epoch("limit_at")?,
+        extension: item.optional_json("extension")?,
         status,
+        superseded: item.json("superseded")?,
+        viewers: item.json("viewers")?,
+        announcement: item.json("announcement")?,
+    })
+}
+
+fn handover(item: &Item) -> Result<Handover, Unreadable> {
+    Ok(if item.contains_key("delivered_at") {
+        Handover::Delivered { at: item.instant("delivered_at")? }
+    } else if item.contains_key("closed_at") {
+        Handover::Closed { at: item.instant("closed_at")?, end: item.optional_json("closed_end")? }
+    } else {
+        Handover::Due
     })
 }
 
@@ -156,12 +189,22 @@ trait Attributes {
         self.text(name)?.parse().map_err(|_| Unreadable(name))
     }
 
+    fn epoch(&self, name: &'static str) -> Result<Timestamp, Unreadable> {
+        Timestamp::from_second(self.integer(name)?).map_err(|_| Unreadable(name))
+    }
+
+    fn optional_json<T: DeserializeOwned>(&self, name: &'static str) -> Result<Option<T>, Unreadable>;
+
     fn json<T: DeserializeOwned>(&self, name: &'static str) -> Result<T, Unreadable> {
         serde_json::from_str(self.text(name)?).map_err(|_| Unreadable(name))
     }
 }
 
 impl Attributes for Item {
+    fn optional_json<T: DeserializeOwned>(&self, name: &'static str) -> Result<Option<T>, Unreadable> {
+        if self.contains_key(name) { self.json(name).map(Some) } else { Ok(None) }
+    }
+
     fn text(&self, name: &'static str) -> Result<&str, Unreadable> {
         self.get(name).and_then(|value| value.as_s().ok()).map(String::as_str).ok_or(Unreadable(name))
     }
@@ -190,11 +233,15 @@ fn json(value: &impl Serialize) -> Result<AttributeValue, serde_json::Error> {
 #[cfg(test)]
 mod tests {
     use nightly_domain::approval::{Click, Decision, Remark};
+    use nightly_domain::history::ExecutionEnd;
     use nightly_domain::memory::contract::question;
 
     use super::*;
     use crate::Aws;
     use crate::fake_server::FakeServer;
+
+    /// People who look at the table read the date, and DynamoDB reads when to forget.
+    const WRITTEN_FOR_OTHERS: [&str; 2] = ["run_date", "expire_after"];
 
     fn asked() -> Approval {
         question(&"night".parse().unwrap(), &["a.berg@nordvik.example"], 1).first()
@@ -213,8 +260,8 @@ mod tests {
         names.sort_unstable();
         assert_eq!(
             names.join(" "),
-            "approval_id approvers asked_at delivered_at evidence execution_arn expire_after expires_at generation required revision \
-             run_date status superseded task_token verdict"
+            "announcement approval_id approvers asked_at delivered_at deputies evidence execution_arn expire_after expires_at generation \
+             limit_at required revision run_date started_by status superseded task_token verdict viewers"
         );
         assert_eq!(item["status"], text("REJECTED"));
         assert_eq!(item["expires_at"], number(&1_795_231_440));
@@ -225,10 +272,22 @@ mod tests {
 
     #[test]
     fn a_record_that_cannot_be_read_names_the_attribute_and_not_its_value() {
-        for name in ["status", "task_token", "evidence", "revision", "asked_at"] {
-            let mut item = item(&asked()).unwrap();
-            item.insert(name.to_owned(), text(""));
+        let closed = rejected().handed_over(Handover::Closed { at: asked().expires_at, end: Some(ExecutionEnd::Aborted) });
+        let mut names: Vec<_> = item(&closed).unwrap().into_keys().filter(|name| !WRITTEN_FOR_OTHERS.contains(&name.as_str())).collect();
+        names.push("extension".to_owned());
+        for name in names {
+            let mut item = item(&closed).unwrap();
+            item.insert(name.clone(), AttributeValue::Bool(true));
             assert_eq!(read(&item).unwrap_err().to_string(), format!("the attribute {name} is missing or unreadable"));
+        }
+    }
+
+    #[test]
+    fn a_status_that_the_verdict_contradicts_is_not_believed() {
+        for status in ["APPROVED", "EXPIRED", "PENDING", "CANCELLED"] {
+            let mut item = item(&rejected()).unwrap();
+            item.insert("status".to_owned(), text(status));
+            assert_eq!(read(&item).unwrap_err().to_string(), "the attribute verdict is missing or unreadable", "{status}");
         }
     }
 

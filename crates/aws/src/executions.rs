@@ -1,27 +1,27 @@
-//! Executions of the state machine, as Step Functions remembers them.
+//! Executions of the state machines, as Step Functions remembers them.
 
 use std::error::Error;
 
 use aws_sdk_sfn::Client;
-use aws_sdk_sfn::types::{HistoryEvent as SdkEvent, StateEnteredEventDetails, StateExitedEventDetails};
+use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent as SdkEvent, StateEnteredEventDetails, StateExitedEventDetails};
 use jiff::Timestamp;
-use nightly_domain::history::{EventKind, Histories, HistoryEvent};
+use nightly_domain::history::{EventKind, ExecutionEnd, Executions, Histories, HistoryEvent};
 use nightly_domain::ports::PortError;
 
 /// The executions of one account and region.
 #[derive(Debug, Clone)]
-pub struct Executions {
+pub struct StepFunctionsExecutions {
     client: Client,
 }
 
-impl Executions {
+impl StepFunctionsExecutions {
     /// The executions behind this client.
     pub fn new(client: Client) -> Self {
         Self { client }
     }
 }
 
-impl Histories for Executions {
+impl Histories for StepFunctionsExecutions {
     async fn history(&self, execution_arn: &str) -> Result<Vec<HistoryEvent>, PortError> {
         let failed = |source: Box<dyn Error + Send + Sync>| PortError::new(format!("GetExecutionHistory {execution_arn}"), source);
         // Without the data: it holds the approval's task token, and nobody here needs it.
@@ -35,6 +35,27 @@ impl Histories for Executions {
         Ok(events)
     }
 }
+
+impl Executions for StepFunctionsExecutions {
+    async fn end(&self, execution_arn: &str) -> Result<Option<ExecutionEnd>, PortError> {
+        let failed = |source: Box<dyn Error + Send + Sync>| PortError::new(format!("DescribeExecution {execution_arn}"), source);
+        let described = self.client.describe_execution().execution_arn(execution_arn).send().await.map_err(|error| failed(error.into()))?;
+        match described.status() {
+            // A redrive that is pending goes on as if it had never ended.
+            ExecutionStatus::Running | ExecutionStatus::PendingRedrive => Ok(None),
+            ExecutionStatus::Succeeded => Ok(Some(ExecutionEnd::Succeeded)),
+            ExecutionStatus::Failed => Ok(Some(ExecutionEnd::Failed { error: described.error().unwrap_or("States.Runtime").to_owned() })),
+            ExecutionStatus::TimedOut => Ok(Some(ExecutionEnd::TimedOut)),
+            ExecutionStatus::Aborted => Ok(Some(ExecutionEnd::Aborted)),
+            other => Err(failed(UnknownStatus(other.as_str().to_owned()).into())),
+        }
+    }
+}
+
+/// Step Functions has a status that this client doesn't know.
+#[derive(Debug, thiserror::Error)]
+#[error("the status {0} is not known")]
+struct UnknownStatus(String);
 
 fn read(event: &SdkEvent) -> Result<HistoryEvent, jiff::Error> {
     let entered = event.state_entered_event_details().map(StateEnteredEventDetails::name);
@@ -50,7 +71,6 @@ fn read(event: &SdkEvent) -> Result<HistoryEvent, jiff::Error> {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_sfn::config::{BehaviorVersion, Credentials, Region};
     use nightly_domain::history::read_json;
 
     use super::*;
@@ -92,13 +112,31 @@ mod tests {
         assert_eq!(error.to_string(), "GetExecutionHistory arn:of:nothing failed");
     }
 
-    fn executions(endpoint: &str) -> Executions {
-        let config = aws_sdk_sfn::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("eu-central-1"))
-            .credentials_provider(Credentials::new("key", "secret", None, None, "test"))
-            .endpoint_url(endpoint)
-            .build();
-        Executions::new(Client::from_conf(config))
+    #[tokio::test]
+    async fn how_an_execution_ended_is_told_once_it_has() {
+        let failed = |error: &str| Some(ExecutionEnd::Failed { error: error.to_owned() });
+        for (status, error, expected) in [
+            ("RUNNING", None, None),
+            ("PENDING_REDRIVE", None, None),
+            ("SUCCEEDED", None, Some(ExecutionEnd::Succeeded)),
+            ("FAILED", Some("ApprovalRejected"), failed("ApprovalRejected")),
+            ("FAILED", None, failed("States.Runtime")),
+            ("TIMED_OUT", None, Some(ExecutionEnd::TimedOut)),
+            ("ABORTED", None, Some(ExecutionEnd::Aborted)),
+        ] {
+            let answer = serde_json::json!({
+                "executionArn": "arn", "stateMachineArn": "arn", "startDate": 1_795_231_440.5, "status": status, "error": error
+            });
+            let server = FakeServer::answering(vec![(200, answer.to_string())]);
+            assert_eq!(executions(&server.address).end("arn").await.unwrap(), expected, "{status}");
+        }
+        let answer = r#"{"executionArn":"arn","stateMachineArn":"arn","startDate":1,"status":"PAUSED"}"#;
+        let server = FakeServer::answering(vec![(200, answer.to_owned())]);
+        let error = executions(&server.address).end("arn").await.unwrap_err();
+        assert_eq!(error.source().unwrap().to_string(), "the status PAUSED is not known");
+    }
+
+    fn executions(endpoint: &str) -> StepFunctionsExecutions {
+        crate::Aws::at(endpoint).executions()
     }
 }

@@ -1,12 +1,15 @@
 //! The AWS side of the ports. The only crate that names AWS's own.
 
 pub mod approvals;
+pub mod audit;
+pub mod desk;
 pub mod executions;
 pub mod fx;
 pub mod mail;
 pub mod objects;
 pub mod secrets;
 pub mod slack;
+pub mod subscriptions;
 pub mod tasks;
 pub mod watches;
 
@@ -19,10 +22,12 @@ use aws_config::SdkConfig;
 use aws_config::timeout::TimeoutConfig;
 
 use crate::approvals::DynamoApprovals;
-use crate::executions::Executions;
+use crate::audit::DynamoAudit;
+use crate::executions::StepFunctionsExecutions;
 use crate::mail::SnsMail;
 use crate::objects::S3Objects;
 use crate::slack::SlackChannel;
+use crate::subscriptions::SnsSubscriptions;
 use crate::tasks::StepFunctionsTasks;
 use crate::watches::{Rounds, SchedulerWatches};
 
@@ -55,6 +60,11 @@ impl Aws {
         DynamoApprovals::new(aws_sdk_dynamodb::Client::new(&self.config), table)
     }
 
+    /// What happened to the questions, in this table.
+    pub fn audit(&self, table: &str) -> DynamoAudit {
+        DynamoAudit::new(aws_sdk_dynamodb::Client::new(&self.config), table)
+    }
+
     /// Tasks that wait.
     pub fn tasks(&self) -> StepFunctionsTasks {
         StepFunctionsTasks::new(aws_sdk_sfn::Client::new(&self.config))
@@ -65,18 +75,23 @@ impl Aws {
         SnsMail::new(aws_sdk_sns::Client::new(&self.config), topic_arn)
     }
 
+    /// Who has confirmed to be mailed through this topic.
+    pub fn subscriptions(&self, topic_arn: &str) -> SnsSubscriptions {
+        SnsSubscriptions::new(aws_sdk_sns::Client::new(&self.config), topic_arn)
+    }
+
     /// The watches of this schedule group. Only who begins watches needs to say how they go their rounds.
     pub fn watches(&self, group: &str, rounds: Option<Rounds>) -> SchedulerWatches {
         SchedulerWatches::new(aws_sdk_scheduler::Client::new(&self.config), group, rounds)
     }
 
     /// The executions of the state machines.
-    pub fn executions(&self) -> Executions {
-        Executions::new(aws_sdk_sfn::Client::new(&self.config))
+    pub fn executions(&self) -> StepFunctionsExecutions {
+        StepFunctionsExecutions::new(aws_sdk_sfn::Client::new(&self.config))
     }
 
-    /// The Slack channel whose webhook this secret holds.
-    pub fn slack(&self, secret_name: &str) -> Result<SlackChannel, reqwest::Error> {
+    /// The Slack channel to which this secret holds the way.
+    pub fn slack(&self, secret_name: &str) -> SlackChannel {
         SlackChannel::new(aws_sdk_secretsmanager::Client::new(&self.config), secret_name)
     }
 

@@ -47,9 +47,17 @@ where
 
 /// The items of a comma-separated variable, at least one.
 pub fn list(variable: &str) -> Result<Vec<String>, InvalidConfiguration> {
-    let text: String = required(variable)?;
-    let items: Vec<_> = text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect();
+    let items = items(&required::<String>(variable)?);
     if items.is_empty() { Err(InvalidConfiguration::new(variable, "lists nothing")) } else { Ok(items) }
+}
+
+/// The items of a comma-separated variable, none where it is unset or empty.
+pub fn optional_list(variable: &str) -> Result<Vec<String>, InvalidConfiguration> {
+    Ok(items(&optional::<String>(variable)?.unwrap_or_default()))
+}
+
+fn items(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place where the environment is read")]
@@ -66,6 +74,13 @@ mod tests {
         let error = required::<u32>("NIGHTLY_NO_SUCH_VARIABLE").unwrap_err();
         assert_eq!(error.to_string(), "environment variable NIGHTLY_NO_SUCH_VARIABLE: is not set");
         assert_eq!(optional::<u32>("NIGHTLY_NO_SUCH_VARIABLE"), Ok(None));
+    }
+
+    #[test]
+    fn a_list_may_be_left_empty_where_that_is_said() {
+        assert_eq!(optional_list("NIGHTLY_NO_SUCH_VARIABLE"), Ok(Vec::new()));
+        assert!(list("NIGHTLY_NO_SUCH_VARIABLE").is_err());
+        assert_eq!(items(" a@x.example, ,b@x.example,"), ["a@x.example", "b@x.example"]);
     }
 
     #[test]

@@ -11,6 +11,7 @@
 pub mod written;
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use askama::filters::HtmlSafe;
 use base64::Engine;
@@ -29,10 +30,17 @@ pub struct Frame<'a> {
     pub style: &'a str,
 }
 
+static COMPACT_STYLE: LazyLock<String> = LazyLock::new(|| compact(STYLE));
+
 impl Frame<'_> {
     /// [`STYLE`], for the template.
     pub fn base_style(&self) -> &'static str {
-        STYLE
+        &COMPACT_STYLE
+    }
+
+    /// The page's own rules, for the template.
+    pub fn own_style(&self) -> String {
+        compact(self.style)
     }
 
     /// The strictest policy under which the page still looks right: nothing is loaded, nothing runs, only its two styles apply.
@@ -40,9 +48,46 @@ impl Frame<'_> {
     /// `form_action` is where forms may go: `'none'` or `'self'`. Where the policy is a header and not a `<meta>`, add
     /// `frame-ancestors 'none'`: browsers take that from headers only.
     pub fn content_security_policy(&self, form_action: &str) -> String {
-        let (shared, own) = (csp_style_hash(STYLE), csp_style_hash(self.style));
+        let (shared, own) = (csp_style_hash(self.base_style()), csp_style_hash(&self.own_style()));
         format!("default-src 'none'; style-src {shared} {own}; base-uri 'none'; form-action {form_action}")
     }
+}
+
+/// The same rules without comments and without the space that only people need: every page carries them.
+pub fn compact(style: &str) -> String {
+    let mut compact = String::with_capacity(style.len());
+    let mut rest = style;
+    while let Some(character) = rest.chars().next() {
+        if rest.starts_with("/*") {
+            rest = rest.split_once("*/").map_or("", |(_, after)| after);
+            continue;
+        }
+        let length = if matches!(character, '"' | '\'') {
+            rest[1..].find(character).map_or(rest.len(), |end| end + 2)
+        } else if character.is_whitespace() {
+            rest.len() - rest.trim_start().len()
+        } else {
+            character.len_utf8()
+        };
+        let (piece, after) = rest.split_at(length);
+        rest = after;
+        if character.is_whitespace() {
+            // Before a colon, space tells `a :hover` from `a:hover`.
+            if !compact.ends_with(['{', '}', ';', ',', ':', ' ']) && !compact.is_empty() {
+                compact.push(' ');
+            }
+            continue;
+        }
+        if matches!(character, '{' | '}' | ';' | ',') && compact.ends_with(' ') {
+            compact.pop();
+        }
+        if character == '}' && compact.ends_with(';') {
+            compact.pop();
+        }
+        compact.push_str(piece);
+    }
+    compact.truncate(compact.trim_end().len());
+    compact
 }
 
 /// The source expression that lets a `<style>` with exactly this text apply: `'sha256-…'`.
@@ -108,10 +153,30 @@ mod tests {
 
     #[test]
     fn the_frame_escapes_what_it_is_given_and_keeps_styles_as_they_are() {
-        let page = Bare { frame: Frame { environment: "<prod>", style: ".a > .b { color: red }" } }.render().unwrap();
+        let frame = Frame { environment: "<prod>", style: ".a > .b { color: red }" };
+        let page = Bare { frame }.render().unwrap();
         assert!(page.contains(r#"<span class="tag">&#60;prod&#62;</span>"#), "{page}");
-        assert!(page.contains("<style>.a > .b { color: red }</style>"), "{page}");
-        assert!(page.contains(&format!("<style>{STYLE}</style>")), "the hash covers the text between the tags, byte for byte");
+        assert!(page.contains("<style>.a > .b{color:red}</style>"), "{page}");
+        for style in page.split("<style>").skip(1).filter_map(|rest| rest.split_once("</style>")) {
+            let hash = csp_style_hash(style.0);
+            assert!(frame.content_security_policy("'none'").contains(&hash), "the hash covers the text between the tags, byte for byte");
+        }
+    }
+
+    #[test]
+    fn a_compact_style_says_the_same() {
+        for (style, same) in [
+            ("/* Why. */\n.a, .b > i {\n  color: red;\n  margin: 0 auto;\n}\n", ".a,.b > i{color:red;margin:0 auto}"),
+            (".a :hover { content: \"; {  a: b\"; }", ".a :hover{content:\"; {  a: b\"}"),
+            (
+                "@media (min-width: 3rem) and (color) { a { width: calc(1px + 2px) } }",
+                "@media (min-width:3rem) and (color){a{width:calc(1px + 2px)}}",
+            ),
+            (".a /* x */.b /* y */ { font: 1rem/1.5 'A B' }", ".a .b{font:1rem/1.5 'A B'}"),
+        ] {
+            assert_eq!(compact(style), same);
+            assert_eq!(compact(same), same);
+        }
     }
 
     #[test]

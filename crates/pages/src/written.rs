@@ -68,7 +68,7 @@ pub fn whole(amount: Decimal) -> String {
 
 /// `+6.5 %` for the ratio 0.065; `−1.8 %`; `0.0 %` has no sign.
 pub fn signed_percent(ratio: Decimal) -> String {
-    let percent = (ratio * Decimal::ONE_HUNDRED).round_dp_with_strategy(1, RoundingStrategy::MidpointAwayFromZero);
+    let percent = ratio.saturating_mul(Decimal::ONE_HUNDRED).round_dp_with_strategy(1, RoundingStrategy::MidpointAwayFromZero);
     let sign = if percent > Decimal::ZERO { "+" } else { "" };
     format!("{sign}{}{THIN}%", grouped(percent, 1))
 }
@@ -88,6 +88,31 @@ pub fn list<Item: AsRef<str>>(items: &[Item]) -> String {
             format!("{} and {}", first.join(", "), last.as_ref())
         }
     }
+}
+
+/// Somebody else's words on one line, without characters that could end it, or hide or turn around what stands beside them.
+pub fn one_line(text: &str) -> String {
+    let seen: String =
+        text.chars().map(|character| if character.is_control() { ' ' } else { character }).filter(|it| !is_disguise(*it)).collect();
+    seen.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Characters without a width or with a direction of their own, apart from the joiners that some scripts and signs are written with.
+fn is_disguise(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}' | '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
+/// At most so many characters of a text; `…` stands for the rest.
+pub fn shortened(text: &str, characters: usize) -> String {
+    if text.chars().count() <= characters {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(characters.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
 }
 
 /// The same text in plain spaces and hyphens.
@@ -194,6 +219,25 @@ mod tests {
         assert_eq!(list::<&str>(&[]), "");
         assert_eq!(list(&["A"]), "A");
         assert_eq!(list(&["A", "B", "C"]), "A, B and C");
+    }
+
+    #[test]
+    fn a_change_beyond_all_numbers_is_written_all_the_same() {
+        assert!(signed_percent(Decimal::MAX).starts_with("+79,228,"));
+    }
+
+    #[test]
+    fn foreign_words_stay_on_their_line_and_hide_nothing() {
+        assert_eq!(one_line(" a\r\nAnswer by:\tnever\u{2028}b\u{0}c\u{a0}d "), "a Answer by: never b c d");
+        assert_eq!(one_line("pay \u{202e}live\u{202c}\u{200b}\u{e0041}"), "pay live");
+        assert_eq!(one_line("\u{1f469}\u{200d}\u{1f4bb}"), "\u{1f469}\u{200d}\u{1f4bb}", "a joiner joins");
+        assert_eq!(one_line("\u{200f}\n"), "");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        assert_eq!((shortened("Käse", 4), shortened("Käse und Brot", 6)), ("Käse".to_owned(), "Käse…".to_owned()));
+        assert_eq!(shortened("Käse", 0), "…");
     }
 
     #[test]

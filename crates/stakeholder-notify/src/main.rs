@@ -1,7 +1,7 @@
 //! The Lambda function `stakeholder-notify`.
 
 use nightly_aws::Aws;
-use nightly_lambda::{InvalidConfiguration, WallClock, config};
+use nightly_lambda::{WallClock, config};
 use stakeholder_notify::{Ports, Settings, handle};
 
 #[tokio::main]
@@ -10,11 +10,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let aws = Aws::from_environment().await;
     let ports = || {
         let secret: Option<String> = config::optional("SLACK_WEBHOOK_SECRET")?;
-        let channel = secret.map(|name| aws.slack(&name)).transpose();
         Ok(Ports {
             objects: aws.objects(),
             histories: aws.executions(),
-            channel: channel.map_err(|error| InvalidConfiguration::new("SLACK_WEBHOOK_SECRET", error.to_string()))?,
+            channel: secret.map(|name| aws.slack(&name)),
             clock: WallClock,
             settings: Settings {
                 environment: config::required("ENVIRONMENT")?,

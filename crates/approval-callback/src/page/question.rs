@@ -1,227 +1,227 @@
-//! The open question, with the evidence on one side and the answer on the other.
+//! The open question: what is asked about on one side, the answer on the other.
 
 use askama::Template;
-use nightly_domain::approval::Approver;
-use nightly_domain::evidence::{CategoryFigures, Evidence, RuleResult, RuleVerdict};
+use nightly_approval::Site;
+use nightly_domain::approval::{Approver, Click, Decision};
+use nightly_domain::evidence::{Request, Subject};
+use nightly_domain::people::Address;
 use nightly_pages::{Frame, Icon, written};
-use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
 
-use super::{Foot, Reader, frame};
-use crate::Site;
-use crate::form::Draft;
+use super::build::{BuildView, Detail};
+use super::outcome::asked_at;
+use super::{Foot, Reading, excerpt, unbroken};
+use crate::form::{Draft, Part};
 
-/// Categories that get a row; the others share one.
-const ROWS: usize = 6;
+pub(super) const STYLE: &str = concat!(include_str!("../../style/approval.css"), include_str!("../../style/question.css"));
 
-pub(super) fn render(reader: &Reader, place: usize, draft: Option<&Draft>, site: &Site, foot: Foot) -> Result<String, askama::Error> {
-    let approval = &reader.approval;
-    let evidence = &approval.evidence;
-    let summary = &evidence.summary;
-    let given = approval.approvals();
-    let missing = approval.required.saturating_sub(given);
-    Question {
-        frame: frame(&site.environment),
-        date: reader.run_date(),
-        weekday: summary.run_date.date().strftime("%A").to_string(),
-        due: reader.moment(approval.expires_at),
+/// A page is no longer than that, as long as it can be helped.
+const BYTES: usize = 20_000;
+
+/// What is shown when there is much to show: less and less, until it fits. Beside the evidence, so many bytes of each comment.
+const DETAILS: [(Detail, usize); 4] = [
+    (Detail { categories: 6, passing_rules: 12, rule_bytes: 240 }, 280),
+    (Detail { categories: 6, passing_rules: 8, rule_bytes: 120 }, 120),
+    (Detail { categories: 5, passing_rules: 4, rule_bytes: 100 }, 60),
+    (Detail { categories: 3, passing_rules: 2, rule_bytes: 80 }, 0),
+];
+
+pub(super) fn render(reading: &Reading, draft: Option<&Draft>, site: &Site) -> Result<String, askama::Error> {
+    let mut page = String::new();
+    for (detail, comment_bytes) in DETAILS {
+        page = render_in(detail, comment_bytes, reading, draft, site)?;
+        if page.len() <= BYTES {
+            break;
+        }
+    }
+    Ok(page)
+}
+
+fn render_in(detail: Detail, comment_bytes: usize, reading: &Reading, draft: Option<&Draft>, site: &Site) -> Result<String, askama::Error> {
+    let approval = &reading.approval;
+    let (given, missing) = (approval.approvals(), approval.missing());
+    let subject = match &approval.evidence.subject {
+        Subject::Build(build) => Matter::Build(Box::new(BuildView::of(build, detail))),
+        Subject::Request(request) => Matter::Request(request),
+    };
+    let title = match &approval.evidence.subject {
+        Subject::Build(build) => format!("Publish {}?", unbroken(&written::long_date(build.summary.run_date.date()))),
+        Subject::Request(request) => request.question.clone(),
+    };
+    QuestionPage {
+        frame: Frame { environment: &site.environment, style: STYLE },
+        title,
+        matter: subject,
+        due: reading.moment(approval.expires_at),
         due_machine: approval.expires_at.to_string(),
-        left: left(reader),
-        glance: glance(evidence),
-        revenue: written::whole(summary.revenue_base),
-        currency: &summary.base_currency,
-        volume: format!(
-            "{} in {}",
-            written::count(summary.order_lines, "order line", "order lines"),
-            written::count(summary.orders, "order", "orders")
-        ),
-        categories: categories(evidence),
-        quality: quality(evidence),
-        rules: evidence.quality.rules.iter().map(rule).collect(),
-        rates_of: written::weekday_date(summary.rates.effective_date),
-        rates_source: format!("{}, for {}", summary.rates.source, summary.rates.currencies.join(", ")),
-        rates_note: summary.rate_age_days().map(|days| {
-            format!(
-                "These rates are {} older than the run date: for {} itself, the source had none when the night asked.",
-                written::count(days, "day", "days"),
-                reader.run_date()
-            )
-        }),
-        run_id: &summary.run_id,
-        run_date: summary.run_date.to_string(),
-        rows: written::count(summary.order_lines, "row", "rows"),
-        segments: (0..approval.required).map(|segment| segment < given).collect(),
-        count: format!("{given} of {} approvals", approval.required),
-        people: approval.approvers.iter().enumerate().map(|(other, approver)| person(reader, approver, other == place)).collect(),
-        problem: draft.map(|draft| draft.problem.as_str()),
-        comment: draft.map_or("", |draft| &draft.comment),
-        reason: draft.map_or("", |draft| &draft.reason),
-        rejecting: draft.is_some_and(|draft| draft.rejecting),
-        approve: if missing <= 1 { "Approve and publish" } else { "Approve" },
-        consequence: match missing {
-            0 | 1 => "Yours completes the count: publishing starts at once.".to_owned(),
-            more => format!("After yours, {} needed.", written::count(u64::from(more - 1), "more approval is", "more approvals are")),
+        left: left(reading),
+        too_late: match approval.evidence.subject {
+            Subject::Build(_) => "After that, the night ends without publishing.",
+            Subject::Request(_) => "After that, it counts as not approved.",
         },
-        foot,
+        extended: approval
+            .extension
+            .as_ref()
+            .map(|extension| format!("{} asked for more time at {}.", extension.by.person(), reading.moment(extension.at))),
+        segments: (0..given + missing).map(|segment| segment < given).collect(),
+        count: format!("{given} of {} approvals", given + missing),
+        people: approval.approvers.iter().enumerate().map(|(place, approver)| person(reading, place, approver, comment_bytes)).collect(),
+        answer: reading.place().map(|place| Answering::of(reading, place, draft)),
+        foot: reading.foot(),
     }
     .render()
 }
 
 #[derive(Template)]
 #[template(path = "question.html")]
-struct Question<'a> {
+struct QuestionPage<'a> {
     frame: Frame<'a>,
-    date: String,
-    weekday: String,
+    title: String,
+    matter: Matter<'a>,
     due: String,
     due_machine: String,
     left: String,
-    glance: Vec<Fact>,
-    revenue: String,
-    currency: &'a str,
-    volume: String,
-    categories: Vec<CategoryRow>,
-    quality: String,
-    rules: Vec<RuleRow<'a>>,
-    rates_of: String,
-    rates_source: String,
-    rates_note: Option<String>,
-    run_id: &'a str,
-    run_date: String,
-    rows: String,
+    too_late: &'static str,
+    extended: Option<String>,
     segments: Vec<bool>,
     count: String,
     people: Vec<Person>,
-    problem: Option<&'a str>,
-    comment: &'a str,
-    reason: &'a str,
-    rejecting: bool,
-    approve: &'static str,
-    consequence: String,
+    /// `None` for who can only look.
+    answer: Option<Answering<'a>>,
     foot: Foot,
 }
 
-struct Fact {
-    icon: Icon,
-    name: &'static str,
-    text: String,
-}
-
-struct CategoryRow {
-    name: String,
-    lines: String,
-    /// Of the longest bar, from 0 to 100.
-    share: String,
-    revenue: String,
-}
-
-struct RuleRow<'a> {
-    rule: &'a str,
-    measured: String,
-    class: &'static str,
-    result: &'static str,
+enum Matter<'a> {
+    Build(Box<BuildView<'a>>),
+    Request(&'a Request),
 }
 
 struct Person {
     icon: Icon,
     name: String,
+    note: Option<String>,
     state: String,
+    comment: Option<String>,
 }
 
-fn left(reader: &Reader) -> String {
-    let minutes = reader.approval.expires_at.duration_since(reader.now).as_mins();
+/// What this approver can do.
+struct Answering<'a> {
+    /// What they have to know first.
+    notes: Vec<String>,
+    problem: Option<&'a str>,
+    part: Part,
+    comment: &'a str,
+    reason: &'a str,
+    seen: &'static str,
+    approve: &'static str,
+    consequence: String,
+    rejection: Rejection,
+    deputies: Vec<&'a Address>,
+    more_time: Option<String>,
+}
+
+struct Rejection {
+    summary: &'static str,
+    hint: &'static str,
+    button: &'static str,
+}
+
+impl<'a> Answering<'a> {
+    fn of(reading: &'a Reading, place: usize, draft: Option<&'a Draft>) -> Self {
+        let approval = &reading.approval;
+        let approver = &approval.approvers[place];
+        let is_build = approval.evidence.build().is_some();
+        let (approve, consequence) = approving(reading, place);
+        let mut notes = Vec::new();
+        if let Some(person) = &approver.in_place_of {
+            notes.push(format!("{} has handed this to you: your answer counts in their place.", person.person()));
+        }
+        let seconded = approval.approvers.iter().any(|other| other.answer.is_some() && !approval.started_by.is(&other.address));
+        if approval.started_by.is(&approver.address) && !seconded {
+            notes.push(format!("You began this {}, so your approval alone does not decide: somebody else has to agree.", reading.waiter()));
+        } else if approval.needed() > approval.required && approval.missing() > 1 {
+            notes.push(reading.why_other_eyes(place));
+        }
+        Self {
+            notes,
+            problem: draft.map(|draft| draft.problem.as_str()),
+            part: draft.map_or(Part::Approval, |draft| draft.part),
+            comment: draft.map_or("", |draft| &draft.comment),
+            reason: draft.map_or("", |draft| &draft.reason),
+            seen: if is_build { "I have looked at these figures" } else { "I have looked at this" },
+            approve,
+            consequence,
+            rejection: if is_build {
+                Rejection {
+                    summary: "Reject this build instead…",
+                    hint: "The data team and the other approvers will read it. One rejection ends the night; the warehouse stays as it is.",
+                    button: "Reject, don’t publish",
+                }
+            } else {
+                Rejection {
+                    summary: "Reject this instead…",
+                    hint: "The people who asked and the other approvers will read it. One rejection makes the answer a no.",
+                    button: "Reject",
+                }
+            },
+            deputies: approval.free_deputies().collect(),
+            more_time: approval.more_time().ok().map(|until| reading.moment(until)),
+        }
+    }
+
+    fn rejecting(&self) -> bool {
+        self.part == Part::Rejection
+    }
+
+    fn handing_on(&self) -> bool {
+        self.part == Part::HandingOn
+    }
+}
+
+/// What the button says, and what pressing it does.
+fn approving(reading: &Reading, place: usize) -> (&'static str, String) {
+    let approval = &reading.approval;
+    let is_build = approval.evidence.build().is_some();
+    let after = match approval.click(place, Decision::Approve { comment: None }, reading.now) {
+        Click::Counts(after) => *after,
+        Click::Void(_) | Click::Refused(_) => approval.clone(),
+    };
+    if after.undelivered().is_some() {
+        return if is_build {
+            ("Approve and publish", "Yours completes the count: publishing starts at once.".to_owned())
+        } else {
+            ("Approve", "Yours completes the count: what is asked for goes ahead at once.".to_owned())
+        };
+    }
+    let whose = if after.approvals() >= after.needed() { ", by somebody else" } else { "" };
+    let more = written::count(after.missing().into(), "more approval is", "more approvals are");
+    ("Approve", format!("After yours, {more} needed{whose}."))
+}
+
+fn left(reading: &Reading) -> String {
+    let minutes = reading.approval.expires_at.duration_since(reading.now).as_mins();
     let minutes = match u64::try_from(minutes) {
         Ok(minutes @ 1..) => written::count(minutes, "minute", "minutes"),
         _ => "less than a minute".to_owned(),
     };
-    format!("That is {minutes} from {}, when this page was opened.", written::time(reader.now))
+    format!("That is {minutes} from {}, when this page was opened.", written::time(reading.now))
 }
 
-/// Whether anything is odd.
-fn glance(evidence: &Evidence) -> Vec<Fact> {
-    let summary = &evidence.summary;
-    let quality = &evidence.quality;
-    let judged = |fine| if fine { Icon::Ok } else { Icon::Note };
-    let rules = written::count(quality.rules.len() as u64, "rule passes", "rules pass");
-    let rates = match summary.rate_age_days() {
-        None => "Of the run date".to_owned(),
-        Some(days) => format!("{} older than the run date", written::count(days, "day", "days")),
-    };
-    let inventory = match summary.unmatched_lines {
-        0 => "Every order line has its item".to_owned(),
-        lines => format!("{} no item", written::count(lines, "order line has", "order lines have")),
-    };
-    vec![
-        Fact {
-            icon: judged(quality.passed() == quality.rules.len()),
-            name: "Quality gate",
-            text: format!("{} of {rules}", quality.passed()),
-        },
-        Fact { icon: judged(summary.rate_age_days().is_none()), name: "Exchange rates", text: rates },
-        Fact { icon: judged(summary.unmatched_lines == 0), name: "Inventory", text: inventory },
-    ]
-}
-
-fn categories(evidence: &Evidence) -> Vec<CategoryRow> {
-    let figures = |figures: &CategoryFigures| (figures.category.clone(), figures.order_lines, figures.revenue_base);
-    let (shown, rest) = evidence.summary.categories.split_at(evidence.summary.categories.len().min(ROWS));
-    let mut rows: Vec<_> = shown.iter().map(figures).collect();
-    if !rest.is_empty() {
-        let (lines, revenue) =
-            rest.iter().fold((0, Decimal::ZERO), |(lines, revenue), one| (lines + one.order_lines, revenue + one.revenue_base));
-        rows.push((Some(format!("{} others", rest.len())), lines, revenue));
-    }
-    let largest = rows.iter().map(|(_, _, revenue)| *revenue).max().unwrap_or_default();
-    let row = |(name, lines, revenue): (Option<String>, u64, Decimal)| {
-        let share = revenue.checked_div(largest).unwrap_or_default().max(Decimal::ZERO) * Decimal::ONE_HUNDRED;
-        CategoryRow {
-            name: name.unwrap_or_else(|| "No category".to_owned()),
-            lines: written::integer(lines),
-            share: share.round_dp(1).normalize().to_string(),
-            revenue: written::whole(revenue),
-        }
-    };
-    rows.into_iter().map(row).collect()
-}
-
-fn quality(evidence: &Evidence) -> String {
-    let quality = &evidence.quality;
-    let percent = Decimal::try_from(quality.score * 100.0).unwrap_or_default().round_dp(1).normalize();
-    let rules = written::count(quality.rules.len() as u64, "rule", "rules");
-    let passed =
-        if quality.passed() == quality.rules.len() { format!("all {rules} pass") } else { format!("{} of {rules} pass", quality.passed()) };
-    format!("Score {percent}\u{202f}% on {}: {passed}.", quality.ruleset)
-}
-
-fn rule(result: &RuleResult) -> RuleRow<'_> {
-    let (class, word) = match result.result {
-        RuleVerdict::Pass => ("ok", "✓ PASS"),
-        RuleVerdict::Fail => ("bad", "✕ FAIL"),
-        RuleVerdict::Error => ("bad", "✕ ERROR"),
-    };
-    let mut measured: Vec<_> = result.metrics.values().map(|value| measured(*value)).collect();
-    measured.dedup();
-    RuleRow { rule: &result.rule, measured: measured.join(", "), class, result: word }
-}
-
-/// A count in groups, a ratio with four digits.
-fn measured(value: f64) -> String {
-    match Decimal::try_from(value) {
-        Ok(value) if value.is_integer() && value.to_u64().is_some_and(|count| count > 1) => written::whole(value),
-        Ok(value) => value.round_dp(4).normalize().to_string(),
-        Err(_) => value.to_string(),
-    }
-}
-
-fn person(reader: &Reader, approver: &Approver, is_reader: bool) -> Person {
+/// All of a comment stands in the audit.
+fn person(reading: &Reading, place: usize, approver: &Approver, comment_bytes: usize) -> Person {
+    let is_reader = reading.place() == Some(place);
     let name = approver.address.person();
     let name = if is_reader { format!("You, {name}") } else { name };
-    match &approver.answer {
-        Some(answer) => Person { icon: Icon::Ok, name, state: format!("approved {}", written::time(answer.at)) },
-        None => Person {
-            icon: if is_reader { Icon::Wait } else { Icon::Idle },
-            name,
-            state: format!("asked {}", written::time(reader.approval.asked_at)),
-        },
-    }
+    let place_of = approver.in_place_of.as_ref().map(|person| format!("for {}", person.person()));
+    let starter = reading.approval.started_by.is(&approver.address).then(|| format!("began this {}", reading.waiter()));
+    let (icon, state) = match (&approver.answer, &approver.handed_on, asked_at(approver)) {
+        (Some(answer), _, _) => (Icon::Ok, format!("approved {}", written::time(answer.at))),
+        (None, Some(handed), _) => (Icon::Idle, format!("handed on {}", written::time(handed.at))),
+        (None, None, Some(at)) => (if is_reader { Icon::Wait } else { Icon::Idle }, format!("asked {}", written::time(at))),
+        (None, None, None) => (Icon::Idle, "mail under way".to_owned()),
+    };
+    let comment = match approver.answer.as_ref().map(|answer| &answer.decision) {
+        Some(Decision::Approve { comment: Some(comment) }) if comment_bytes > 0 => Some(excerpt(comment.as_str(), comment_bytes)),
+        _ => None,
+    };
+    Person { icon, name, note: place_of.or(starter), state, comment }
 }
