@@ -12,6 +12,7 @@ the process that started it. Its log is standard output, and quiet: LOG_LEVEL=IN
 | `api_throttling` | how many requests a route takes | `test_services.py` |
 | `athena_results` | where a query's result lies | `test_athena.py` |
 | `athena_tables` | which partitions a query reads | `test_athena.py` |
+| `condition_joins` | conditions on lists | `test_conditions.py` |
 | `data_quality` | rulesets, runs, results | `test_data_quality.py` |
 | `function_logs` | a log file per function | `test_services.py` |
 | `glue_jobs` | job runs by Spark, one at a time | `test_glue_jobs.py` |

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use serde_json::json;
 
 use crate::client::{Client, REGION};
 use crate::environment::Environment;
@@ -16,14 +17,16 @@ pub const STACK: &str = "nightly-warehouse";
 /// The id that the template's tag gives the approvals' API on the local AWS.
 const API: &str = "approvals";
 const ARTIFACTS: &str = "nightly-warehouse-artifacts";
-/// The secret that holds the address of the local Slack.
-pub const SLACK_SECRET: &str = "nightly-warehouse/slack-webhook";
+/// The secret that lets the functions post as a bot of the local Slack.
+pub const SLACK_SECRET: &str = "nightly-warehouse/slack";
 
 /// What the local deployment sets; everything else is the template's default.
 pub struct Parameters {
     pub approvers: Vec<String>,
+    pub deputies: Vec<String>,
     pub required_approvals: u32,
     pub approval_seconds: u32,
+    pub extension_seconds: u32,
     pub outside: String,
     pub status_page: String,
 }
@@ -60,9 +63,10 @@ pub fn deploy(
 ) -> Result<Outputs> {
     client.create_bucket(ARTIFACTS)?;
     // The secret outlives a deployment, as it does on AWS, where a person puts it there once.
-    let secret = serde_json::json!({"Name": SLACK_SECRET, "SecretString": format!("{}/slack/warehouse", parameters.outside)});
+    let bot = json!({"botToken": "xoxb-local", "channel": "#warehouse", "apiUrl": format!("{}/slack/api", parameters.outside)});
+    let secret = json!({"Name": SLACK_SECRET, "SecretString": bot.to_string()});
     if client.call("secretsmanager", "secretsmanager.CreateSecret", &secret).is_err() {
-        let update = serde_json::json!({"SecretId": SLACK_SECRET, "SecretString": secret["SecretString"]});
+        let update = json!({"SecretId": SLACK_SECRET, "SecretString": secret["SecretString"]});
         client.call("secretsmanager", "secretsmanager.PutSecretValue", &update)?;
     }
 
@@ -84,6 +88,7 @@ pub fn deploy(
         format!("Approvers={}", parameters.approvers.join(",")),
         format!("RequiredApprovals={}", parameters.required_approvals),
         format!("ApprovalTimeoutSeconds={}", parameters.approval_seconds),
+        format!("ApprovalExtensionSeconds={}", parameters.extension_seconds),
         "ApprovalWatchMinutes=1".to_owned(),
         format!("ApprovalBaseUrl={endpoint}/_aws/execute-api/{API}"),
         format!("ArtifactBucket={ARTIFACTS}"),
@@ -93,6 +98,10 @@ pub fn deploy(
         format!("StatusPageUrl={}", parameters.status_page),
         "ScheduleState=DISABLED".to_owned(),
     ]);
+    // The SAM CLI takes no empty value.
+    if !parameters.deputies.is_empty() {
+        sam.arg(format!("Deputies={}", parameters.deputies.join(",")));
+    }
     run_logged("sam deploy", &mut sam, &folder.join("logs/deploy.log"), |line| stage.say(line))?;
     Ok(Outputs(client.stack_outputs(STACK)?.into_iter().collect()))
 }

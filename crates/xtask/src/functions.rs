@@ -15,16 +15,19 @@ use crate::process::run_logged;
 use crate::progress::Stage;
 
 /// Every function: folder = crate = binary = Lambda name.
-pub const NAMES: [&str; 5] = ["approval-callback", "approval-request", "approval-watch", "fx-fetch", "stakeholder-notify"];
+pub const NAMES: [&str; 6] =
+    ["approval-callback", "approval-request", "approval-watch", "approver-check", "fx-fetch", "stakeholder-notify"];
 
 /// What a function needs in its environment to start, as ARCHITECTURE.md lists it; nothing in it is reached.
 pub fn example_configuration() -> Vec<(&'static str, &'static str)> {
     vec![
         ("ENVIRONMENT", "local"),
         ("APPROVALS_TABLE", "approvals"),
+        ("APPROVALS_AUDIT_TABLE", "approvals-audit"),
         ("APPROVALS_TOPIC_ARN", "arn:aws:sns:eu-central-1:000000000000:approvals"),
         ("APPROVAL_BASE_URL", "http://127.0.0.1:1"),
         ("APPROVERS", "a.berg@nordvik.example"),
+        ("DEPUTIES", ""),
         ("REQUIRED_APPROVALS", "1"),
         ("WATCH_SCHEDULE_GROUP", "approvals"),
         ("WATCH_FUNCTION_ARN", "arn:aws:lambda:eu-central-1:000000000000:function:approval-watch"),

@@ -1,11 +1,13 @@
-//! The workspace's commands: `cargo xtask night`, `test`, `bench`.
+//! The workspace's commands: `cargo xtask night`, `test`, `mutants`, `bench`, `audit`.
 
+mod audit;
 mod bench;
 mod client;
 mod deploy;
 mod environment;
 mod functions;
 mod mail;
+mod mutants;
 mod night;
 mod paths;
 mod process;
@@ -32,15 +34,21 @@ enum Command {
     Night(night::Arguments),
     /// Checks everything: format, lints, unit and integration tests, Glue jobs, template, whole nights, pages in a browser.
     Test(test::Arguments),
+    /// Breaks the approval's rules in one small way after the other, and looks whether a test notices.
+    Mutants(mutants::Arguments),
     /// Measures the functions' start, latency and memory, side by side.
     Bench(bench::Arguments),
+    /// Looks after the audit of the approvals.
+    Audit(audit::Arguments),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Night(arguments) => night::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Mutants(arguments) => mutants::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
     };
     match result {
         Ok(code) => code,

@@ -22,8 +22,9 @@ use crate::stack::{Addresses, Announcement};
 use crate::timeline::{Live, Timeline};
 use crate::{functions, mail, paths};
 
-/// Who is asked on the local night.
+/// Who is asked on the local night, and who may be asked in their place.
 const APPROVERS: [&str; 2] = ["a.berg@nordvik.example", "b.osei@nordvik.example"];
+const DEPUTIES: [&str; 1] = ["d.lind@nordvik.example"];
 const SITE_BUCKET: &str = "nightly-warehouse-site-000000000000";
 
 /// The exit code is 0 for a published night, 3 for one that was rightly not published (quality, rejection, expiry), 1 for a failure.
@@ -35,7 +36,10 @@ pub struct Arguments {
     /// How many order lines the day has
     #[arg(long, default_value_t = 20_000, value_name = "N")]
     orders: u32,
-    /// Approve unattended, by pressing the button behind the first mailed link
+    /// How many of the two approvers must approve
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=2), value_name = "N")]
+    approvals: u32,
+    /// Approve unattended, by pressing the button behind as many mailed links as are needed
     #[arg(long, conflicts_with = "reject")]
     approve: bool,
     /// Reject unattended, with this reason
@@ -59,6 +63,12 @@ pub struct Arguments {
     /// How long the approvers have, in seconds
     #[arg(long, hide = true, default_value_t = 3600)]
     approval_seconds: u32,
+    /// By how many of these seconds the approvers may extend their time [default: a quarter, 900 at most]
+    #[arg(long, hide = true)]
+    extension_seconds: Option<u32>,
+    /// Who starts the night, as it is asked for on AWS
+    #[arg(long, hide = true, default_value = "cargo xtask night", value_name = "ADDRESS")]
+    started_by: String,
     /// Write what happened to this file
     #[arg(long, hide = true, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -186,8 +196,10 @@ impl Stack {
         let stage = progress.stage("sam deploy");
         let parameters = Parameters {
             approvers: APPROVERS.map(str::to_owned).to_vec(),
-            required_approvals: 1,
+            deputies: DEPUTIES.map(str::to_owned).to_vec(),
+            required_approvals: arguments.approvals,
             approval_seconds: arguments.approval_seconds,
+            extension_seconds: arguments.extension_seconds.unwrap_or_else(|| (arguments.approval_seconds / 4).min(900)),
             outside: addresses.outside_url(),
             status_page: format!("{}/{SITE_BUCKET}/index.html", addresses.endpoint()),
         };
@@ -277,7 +289,10 @@ struct Night {
 
 impl Night {
     fn start(stack: &Stack, date: Date, arguments: &Arguments) -> Result<Self> {
-        let input = arguments.input.clone().unwrap_or_else(|| json!({"runDate": date.to_string()}).to_string());
+        let input = arguments.input.clone().unwrap_or_else(|| {
+            // Whoever starts a night by hand can't be the only one who approves it, so they say who they are.
+            json!({"runDate": date.to_string(), "startedBy": arguments.started_by}).to_string()
+        });
         let mails_before = mail::files(&stack.addresses.inbox());
         let answer = stack.client().call(
             "states",
@@ -292,7 +307,9 @@ impl Night {
     fn follow(&self, stack: &Stack, progress: &Progress, arguments: &Arguments) -> Result<Timeline> {
         let mut live = Live::new(progress);
         let mut told = false;
-        let mut answered = false;
+        // One rejection is enough.
+        let wanted = if arguments.reject.is_some() { 1 } else { arguments.approvals as usize };
+        let mut answered = 0;
         loop {
             let timeline = self.timeline(stack)?;
             live.show(&timeline);
@@ -305,11 +322,14 @@ impl Night {
             if !told && links.len() == APPROVERS.len() {
                 told = true;
                 if !arguments.approve && arguments.reject.is_none() {
-                    show_question(stack, progress, &links);
+                    show_question(stack, progress, &links, arguments.approvals);
                 }
             }
-            if !answered && let Some((_, link)) = links.first() {
-                answered = answer(link, arguments)?;
+            if answered < wanted
+                && let Some((_, link)) = links.get(answered)
+                && answer(link, arguments)?
+            {
+                answered += 1;
             }
             if let Err(stopped) = process::pause(Duration::from_millis(400)) {
                 live.finish();
@@ -339,10 +359,11 @@ impl Night {
         Timeline::read(&description, &events)
     }
 
-    /// Each approver's own link, as it was mailed.
+    /// Each approver's own link, as it was first mailed, in the order in which they are named.
     fn links(&self, stack: &Stack) -> Result<Vec<(String, String)>> {
         let mails = mail::since(&stack.addresses.inbox(), &self.mails_before)?;
-        Ok(mails.into_iter().filter_map(|mail| mail.link().map(|link| (mail.to.clone(), link.to_owned()))).collect())
+        let first = |approver: &&str| mails.iter().filter(|mail| mail.to == **approver).find_map(|mail| mail.link());
+        Ok(APPROVERS.iter().filter_map(|approver| Some(((*approver).to_owned(), first(approver)?.to_owned()))).collect())
     }
 
     /// Ends the execution, so that nothing goes on behind our back.
@@ -353,9 +374,13 @@ impl Night {
     }
 }
 
-fn show_question(stack: &Stack, progress: &Progress, links: &[(String, String)]) {
+fn show_question(stack: &Stack, progress: &Progress, links: &[(String, String)], approvals: u32) {
     progress.line("");
-    progress.line(format!("  {} Open one of the mailed links and decide:", style("?").blue().bold()));
+    let needed = match approvals {
+        1 => "one approval is enough",
+        _ => "both approvals are needed",
+    };
+    progress.line(format!("  {} Open the mailed links and decide; {needed}:", style("?").blue().bold()));
     for (to, link) in links {
         progress.line(format!("    {}", style(to).dim()));
         progress.line(format!("    {}", style(link).underlined()));

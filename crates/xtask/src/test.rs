@@ -22,6 +22,9 @@ pub struct Arguments {
     /// List the checks
     #[arg(long)]
     list: bool,
+    /// Also what takes long: every history of an approval that was thought of, and every mutant of its rules
+    #[arg(long)]
+    exhaustive: bool,
 }
 
 /// One check: a command that says yes or no, and often how many tests it ran.
@@ -38,6 +41,7 @@ enum Count {
     Whole,
     Nextest,
     Pytest,
+    Mutants,
 }
 
 /// Quick ones first; what needs the local AWS stands last.
@@ -71,7 +75,8 @@ const CHECKS: &[Check] = &[
     Check {
         name: "statelint",
         command: |progress| {
-            linter(progress, "python", &["local/lint/statelint_deployed.py", "template.yaml", "statemachine/nightly-warehouse.asl.json"])
+            let night = "statemachine/nightly-warehouse.asl.json";
+            linter(progress, "python", &["local/lint/statelint_deployed.py", "template.yaml", night, "statemachine/question.asl.json"])
         },
         count: Count::Whole,
     },
@@ -82,6 +87,7 @@ const CHECKS: &[Check] = &[
         count: Count::Pytest,
     },
     Check { name: "emulator", command: |progress| pytest(progress, &environment::EMULATOR, "local", &["emulator"]), count: Count::Pytest },
+    Check { name: "mutants", command: |_| mutants(&[]), count: Count::Mutants },
     Check {
         name: "nights",
         command: |progress| {
@@ -91,6 +97,19 @@ const CHECKS: &[Check] = &[
         count: Count::Nextest,
     },
     Check { name: "browser", command: browser, count: Count::Pytest },
+];
+
+/// What takes too long for every day: it comes last, in the place of a check of that name.
+const EXHAUSTIVE: &[Check] = &[
+    Check {
+        name: "explorations",
+        command: |progress| {
+            let whole = "test(/exhaustive/)";
+            nextest(progress, &["--package", "nightly-tests", "--run-ignored", "ignored-only", "--filterset", whole])
+        },
+        count: Count::Nextest,
+    },
+    Check { name: "mutants", command: |_| mutants(&["--exhaustive"]), count: Count::Mutants },
 ];
 
 /// These run on the local AWS, which is started for them once.
@@ -104,14 +123,13 @@ struct Score {
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     process::catch_interrupts()?;
+    let checks = arguments.checks();
     if arguments.list {
-        for check in CHECKS {
+        for check in checks {
             println!("{}", check.name);
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let wanted = |check: &&Check| arguments.only.is_empty() || arguments.only.iter().any(|word| check.name.contains(word.as_str()));
-    let checks: Vec<_> = CHECKS.iter().filter(wanted).collect();
     if checks.is_empty() {
         bail!("no check is called {}; see cargo xtask test --list", arguments.only.join(", "));
     }
@@ -130,6 +148,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
                 }
             }
         }
+        if !ON_THE_LOCAL_AWS.contains(&check.name) {
+            local_aws = None;
+        }
         let score = check.run(&progress)?;
         total.passed += score.passed;
         total.failed += score.failed;
@@ -139,8 +160,17 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+impl Arguments {
+    fn checks(&self) -> Vec<&'static Check> {
+        let long = if self.exhaustive { EXHAUSTIVE } else { &[] };
+        let short = CHECKS.iter().filter(|check| long.iter().all(|other| other.name != check.name));
+        let wanted = |check: &&Check| self.only.is_empty() || self.only.iter().any(|word| check.name.contains(word.as_str()));
+        short.chain(long).filter(wanted).collect()
+    }
+}
+
 impl Check {
-    /// Runs it, and shows its runner's summary, or the end of what it said when it failed.
+    /// Runs it, and shows its runner's summary and what was explored, or the end of what it said when it failed.
     fn run(&self, progress: &Progress) -> Result<Score> {
         let log = paths::target().join("test").join(format!("{}.log", self.name));
         let outcome = (self.command)(progress).and_then(|mut command| {
@@ -167,6 +197,9 @@ impl Check {
             (Err(_), Some(score)) => Score { failed: score.failed.max(1), ..score },
             (Err(_), None) => Score { passed: 0, failed: 1 },
         };
+        for explored in text.lines().filter(|line| line.contains(" histories ")) {
+            println!("{}: {}", self.name, explored.trim());
+        }
         if let Some(summary) = self.count.summary(&text) {
             println!("{}: {}", self.name, summary.trim());
         }
@@ -185,6 +218,7 @@ impl Count {
         text.lines().rev().find(|line| match self {
             Self::Whole => false,
             Self::Nextest => line.trim_start().starts_with("Summary ["),
+            Self::Mutants => line.contains(" mutants tested: "),
             Self::Pytest => line.contains(" in ") && ["passed", "failed", "error"].iter().any(|word| line.contains(word)),
         })
     }
@@ -198,7 +232,11 @@ impl Count {
             summary.split(|character: char| character.is_whitespace() || character == ',').filter(|word| !word.is_empty()).collect();
         let count =
             |names: &[&str]| words.windows(2).filter(|pair| names.contains(&pair[1])).filter_map(|pair| pair[0].parse::<u64>().ok()).sum();
-        Some(Score { passed: count(&["passed"]), failed: count(&["failed", "error", "errors", "timed"]) })
+        Some(match self {
+            // What no longer compiles cannot go wrong either. A hang is no verdict: somebody has to look.
+            Self::Mutants => Score { passed: count(&["caught", "unviable"]), failed: count(&["missed", "timeouts"]) },
+            _ => Score { passed: count(&["passed"]), failed: count(&["failed", "error", "errors", "timed"]) },
+        })
     }
 }
 
@@ -227,6 +265,13 @@ fn deny(progress: &Progress) -> Result<Command> {
     Ok(deny)
 }
 
+/// Through a process of its own, so that its lines go to a log as every check's do.
+fn mutants(arguments: &[&str]) -> Result<Command> {
+    let mut mutants = Command::new(std::env::current_exe()?);
+    mutants.current_dir(paths::workspace()).arg("mutants").args(arguments);
+    Ok(mutants)
+}
+
 fn linter(progress: &Progress, name: &str, arguments: &[&str]) -> Result<Command> {
     let mut linter = Environment::ready(&environment::LINT, progress)?.executable(name);
     linter.current_dir(paths::workspace()).args(arguments);
@@ -241,7 +286,7 @@ fn asl_validator(progress: &Progress) -> Result<Command> {
         node = Command::new("node");
     }
     node.current_dir(paths::workspace()).arg(fs::canonicalize(program)?);
-    node.args(["--json-path", "statemachine/nightly-warehouse.asl.json"]);
+    node.args(["--json-path", "statemachine/nightly-warehouse.asl.json", "--json-path", "statemachine/question.asl.json"]);
     Ok(node)
 }
 
@@ -301,11 +346,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_exhaustive_stands_in_for_what_is_bounded() {
+        let names = |exhaustive| -> Vec<_> {
+            let arguments = Arguments { only: vec!["mutants".to_owned(), "explorations".to_owned()], list: false, exhaustive };
+            arguments.checks().iter().map(|check| (check.name, std::ptr::from_ref(*check))).collect()
+        };
+        let (bounded, exhaustive) = (names(false), names(true));
+        assert_eq!(bounded.iter().map(|check| check.0).collect::<Vec<_>>(), ["mutants"]);
+        assert_eq!(exhaustive.iter().map(|check| check.0).collect::<Vec<_>>(), ["explorations", "mutants"]);
+        assert_ne!(bounded[0].1, exhaustive[1].1);
+    }
+
+    #[test]
     fn the_runners_summaries_are_read() {
         let nextest = "     Summary [   1.018s] 48 tests run: 46 passed (1 slow), 2 failed, 3 skipped";
         assert_eq!(Count::Nextest.score(nextest), Some(Score { passed: 46, failed: 2 }));
         let pytest = "....\n1 failed, 12 passed, 2 errors in 4.31s\n";
         assert_eq!(Count::Pytest.score(pytest), Some(Score { passed: 12, failed: 3 }));
+        let mutants = "100 of 290 mutants tested: 88 caught, 9 unviable, 2 missed, 1 timeouts";
+        assert_eq!(Count::Mutants.score(mutants), Some(Score { passed: 97, failed: 3 }));
         assert_eq!(Count::Pytest.score("no tests ran in 0.01s"), None);
         assert_eq!(Count::Nextest.score("error: could not compile"), None);
     }

@@ -18,6 +18,7 @@ pub struct CargoTool {
 
 pub const NEXTEST: CargoTool = CargoTool { name: "cargo-nextest", version: "0.9.143" };
 pub const DENY: CargoTool = CargoTool { name: "cargo-deny", version: "0.20.2" };
+pub const MUTANTS: CargoTool = CargoTool { name: "cargo-mutants", version: "27.1.0" };
 
 impl CargoTool {
     /// The program: one on the PATH will do, else our pinned version is built once into the cache.
