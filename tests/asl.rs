@@ -1,6 +1,6 @@
-//! The night's definition as data, and the few of Step Functions' rules that reading it takes.
+//! The definitions as data, and the few of Step Functions' rules that reading them takes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jsonata_core::evaluator::Evaluator;
 use jsonata_core::value::JValue;
@@ -8,30 +8,56 @@ use serde_json::{Map, Value, json};
 
 use crate::project;
 
-/// The definition as it is in the repository, before any substitution.
-pub(crate) fn definition() -> Value {
-    serde_json::from_str(&project::read("statemachine/nightly-warehouse.asl.json")).expect("the definition is JSON before substitution")
+/// One of our state machines.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Machine {
+    /// What the template calls it.
+    pub(crate) logical_name: &'static str,
+    /// The file of its definition.
+    pub(crate) file: &'static str,
 }
 
-/// The names of all `${…}` in the definition.
-pub(crate) fn placeholders() -> std::collections::BTreeSet<String> {
-    let text = project::read("statemachine/nightly-warehouse.asl.json");
-    text.split("${").skip(1).map(|rest| rest.split('}').next().expect("split yields one part at least").to_owned()).collect()
-}
+pub(crate) const NIGHT: Machine = Machine { logical_name: "Night", file: "statemachine/nightly-warehouse.asl.json" };
+pub(crate) const QUESTION: Machine = Machine { logical_name: "Question", file: "statemachine/question.asl.json" };
+pub(crate) const MACHINES: [Machine; 2] = [NIGHT, QUESTION];
 
-/// The definition as deployed: numbers stand for the placeholders that are numbers, each other placeholder for itself.
-pub(crate) fn deployed(numbers: &[(&str, u32)]) -> Value {
-    let defaults = [("ApprovalTimeoutSeconds", 3600), ("ApprovalWatchMinutes", 5), ("QualityPollSeconds", 10)];
-    let numbers: BTreeMap<_, _> = defaults.iter().chain(numbers).copied().collect();
-    let mut text = project::read("statemachine/nightly-warehouse.asl.json");
-    for name in placeholders() {
-        let value = numbers.get(name.as_str()).map_or(name.clone(), ToString::to_string);
-        text = text.replace(&format!("${{{name}}}"), &value);
+impl Machine {
+    /// The definition as it is in the repository, before any substitution.
+    pub(crate) fn definition(self) -> Value {
+        serde_json::from_str(&project::read(self.file)).expect("a definition is JSON before substitution")
     }
-    serde_json::from_str(&text).expect("the definition is JSON after substitution")
+
+    /// The names of all `${…}` in the definition.
+    pub(crate) fn placeholders(self) -> BTreeSet<String> {
+        let text = project::read(self.file);
+        text.split("${").skip(1).map(|rest| rest.split('}').next().expect("split yields one part at least").to_owned()).collect()
+    }
+
+    /// The definition as deployed: numbers stand for the placeholders that are numbers, each other placeholder for itself.
+    pub(crate) fn deployed(self, numbers: &[(&str, u32)]) -> Value {
+        let defaults =
+            [("ApprovalTimeoutSeconds", 3600), ("ApprovalExtensionSeconds", 900), ("ApprovalWatchMinutes", 5), ("QualityPollSeconds", 10)];
+        let numbers: BTreeMap<_, _> = defaults.iter().chain(numbers).copied().collect();
+        let mut text = project::read(self.file);
+        for name in self.placeholders() {
+            let value = numbers.get(name.as_str()).map_or(name.clone(), ToString::to_string);
+            text = text.replace(&format!("${{{name}}}"), &value);
+        }
+        serde_json::from_str(&text).expect("a definition is JSON after substitution")
+    }
 }
 
-/// A state with its name; a name is unique in the whole definition, branches included.
+/// The night's definition before substitution.
+pub(crate) fn definition() -> Value {
+    NIGHT.definition()
+}
+
+/// The night's definition as deployed.
+pub(crate) fn deployed(numbers: &[(&str, u32)]) -> Value {
+    NIGHT.deployed(numbers)
+}
+
+/// A state with its name; a name is unique in its definition, branches included.
 #[derive(Clone, Copy)]
 pub(crate) struct State<'a> {
     pub(crate) name: &'a str,

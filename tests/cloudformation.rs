@@ -39,8 +39,8 @@ impl Template {
         &self.section("Resources").get(logical_name).unwrap_or_else(|| panic!("there is no resource {logical_name}"))["Properties"]
     }
 
-    pub(crate) fn state_machine(&self) -> &Value {
-        self.properties("Night")
+    pub(crate) fn substitutions(&self, state_machine: &str) -> &Map<String, Value> {
+        self.properties(state_machine)["DefinitionSubstitutions"].as_object().expect("there are substitutions")
     }
 
     /// Seconds, from the function itself or from the globals.

@@ -1,10 +1,10 @@
-//! What must hold for the night's definition beyond being accepted by Step Functions.
+//! What must hold for the definitions beyond being accepted by Step Functions.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::asl::{self, State, state, states};
+use crate::asl::{self, MACHINES, State, state, states};
 use crate::cloudformation::Template;
 use crate::integrations::{Integration, RESERVED_ERRORS};
 use crate::project;
@@ -23,7 +23,9 @@ fn every_state_is_reachable() {
         let below = all.values().filter_map(|fields| fields.get("Branches")?.as_array()).flatten().flat_map(unreachable);
         all.keys().filter(|name| !reached.contains(name.as_str())).cloned().chain(below).collect()
     }
-    assert_eq!(unreachable(&asl::definition()), Vec::<String>::new());
+    for machine in MACHINES {
+        assert_eq!(unreachable(&machine.definition()), Vec::<String>::new(), "{machine:?}");
+    }
 }
 
 fn successors(fields: &Value) -> Vec<&str> {
@@ -34,22 +36,27 @@ fn successors(fields: &Value) -> Vec<&str> {
 
 #[test]
 fn state_names_are_unique_across_branches() {
-    let definition = asl::definition();
-    let names: Vec<&str> = states(&definition).iter().map(|state| state.name).collect();
-    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
+    for machine in MACHINES {
+        let definition = machine.definition();
+        let names: Vec<&str> = states(&definition).iter().map(|state| state.name).collect();
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
+    }
 }
 
 #[test]
 fn every_task_has_a_timeout() {
-    let definition = asl::definition();
-    let without: Vec<&str> = tasks(&definition).filter(|task| !task.fields.contains_key("TimeoutSeconds")).map(|task| task.name).collect();
-    assert_eq!(without, Vec::<&str>::new());
+    for machine in MACHINES {
+        let definition = machine.definition();
+        let without: Vec<&str> =
+            tasks(&definition).filter(|task| !task.fields.contains_key("TimeoutSeconds")).map(|task| task.name).collect();
+        assert_eq!(without, Vec::<&str>::new());
+    }
 }
 
 #[test]
 fn every_retry_is_bounded_spread_out_and_capped() {
-    let definition = asl::definition();
-    for task in tasks(&definition) {
+    let definitions = MACHINES.map(asl::Machine::definition);
+    for task in definitions.iter().flat_map(tasks) {
         assert!(!task.list("Retry").is_empty(), "{} retries nothing", task.name);
         for rule in task.list("Retry") {
             let number = |field: &str| rule[field].as_f64().unwrap_or_else(|| panic!("{}: a retry without {field}", task.name));
@@ -62,10 +69,10 @@ fn every_retry_is_bounded_spread_out_and_capped() {
 
 #[test]
 fn every_error_that_is_matched_is_one_that_can_come() {
-    let definition = asl::definition();
+    let definitions = MACHINES.map(asl::Machine::definition);
     let text = project::architecture("### Functions");
     let ours: BTreeSet<&str> = error_names(&text).into_iter().collect();
-    for task in tasks(&definition) {
+    for task in definitions.iter().flat_map(tasks) {
         let resource = task.resource().expect("a task has a resource");
         let (integration, _) = Integration::of(resource).unwrap_or_else(|| panic!("{} calls {resource}", task.name));
         for rule in task.list("Retry").iter().chain(task.list("Catch")) {
@@ -111,6 +118,41 @@ fn a_failed_job_or_function_stays_failed_so_that_redrive_can_go_on_from_it() {
 }
 
 #[test]
+fn what_only_people_can_put_right_is_not_tried_again() {
+    let definitions = MACHINES.map(asl::Machine::definition);
+    for task in definitions.iter().flat_map(tasks).filter(|task| task.resource() == Some("lambda:invoke.waitForTaskToken")) {
+        for rule in task.list("Retry") {
+            let names: Vec<&str> = rule["ErrorEquals"].as_array().expect("a rule matches names").iter().filter_map(Value::as_str).collect();
+            for hopeless in ["NoOtherApprover", "InvalidInput", "InvalidConfiguration", "States.ALL", "States.TaskFailed", "States.Timeout"]
+            {
+                assert!(!names.contains(&hopeless), "{} tries again after {hopeless}", task.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn whoever_asks_settles_with_the_record_in_the_same_way() {
+    let (night, question) = (asl::NIGHT.definition(), asl::QUESTION.definition());
+    for (of_the_night, of_the_question) in [("ExpireApproval", "Settle"), ("ReadVerdict", "ReadVerdict")] {
+        for field in ["Resource", "Arguments", "TimeoutSeconds", "Retry"] {
+            let fields = [state(&night, of_the_night), state(&question, of_the_question)].map(|state| &state.fields[field]);
+            assert_eq!(fields[0], fields[1], "{of_the_question}: {field}");
+        }
+    }
+    assert_eq!(state(&night, "ManualApproval").fields["Retry"], state(&question, "Ask").fields["Retry"]);
+}
+
+#[test]
+fn an_answer_to_a_question_is_no_error() {
+    let definition = asl::QUESTION.definition();
+    let fails: Vec<&str> = states(&definition).iter().filter(|state| state.kind() == "Fail").map(|state| state.name).collect();
+    assert_eq!(fails, Vec::<&str>::new());
+    assert_eq!(successors(&definition["States"]["Ask"]), ["Settle"], "only its own clock takes it further");
+    assert_eq!(successors(&definition["States"]["Settle"]), ["ReadVerdict"]);
+}
+
+#[test]
 fn the_verdict_of_the_quality_gate_is_never_asked_for_again() {
     let definition = asl::definition();
     let after = successors(
@@ -152,7 +194,7 @@ fn jobs_and_functions_give_up_before_their_states_do() {
     // A state that times out first hides what the job or function had to say.
     let definition = asl::definition();
     let template = Template::read();
-    let substitutions = &template.state_machine()["DefinitionSubstitutions"];
+    let substitutions = template.substitutions("Night");
     for task in tasks(&definition) {
         let Some(limit) = task.fields["TimeoutSeconds"].as_u64() else { continue };
         let arguments = &task.fields["Arguments"];

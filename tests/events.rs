@@ -27,7 +27,22 @@ fn both_ways_to_start_a_night_build_the_same_day() {
         scope.assign(&state(&definition, "ResolveRun").fields["Assign"]).expect(name);
         assert_eq!(choose(state(&definition, "CheckRunDate"), &mut scope).expect(name), "BuildSources");
         assert_eq!(scope.variables["runDate"], "2026-11-20", "{name}");
+        let starter = if name == "scheduler" { "schedule" } else { "a.berg@nordvik.example" };
+        assert_eq!(scope.variables["startedBy"], starter, "{name}");
     }
+}
+
+#[test]
+fn another_state_machines_question_is_read_as_it_is_sent() {
+    let definition = asl::QUESTION.deployed(&[]);
+    let states = json!({
+        "input": event("question"),
+        "context": {"Task": {"Token": "token"}, "Execution": {"Id": "arn:aws:states:eu-central-1:123456789012:execution:question:1"}},
+    });
+    let scope = Scope::new(states).with("approvalId", json!("6f3c1d9e-0000-4000-8000-000000000000"));
+    let payload = scope.evaluate(&state(&definition, "Ask").fields["Arguments"]["Payload"]).expect("it evaluates");
+    let request: approval_request::Request = serde_json::from_value(payload).expect("approval-request takes it");
+    assert_eq!(request.timeout_seconds, 7200);
 }
 
 #[test]
@@ -36,6 +51,8 @@ fn the_functions_of_the_night_read_what_its_states_send() {
     for (name, task) in [("fx-fetch", "EnrichCurrency"), ("approval-request", "ManualApproval")] {
         assert_eq!(keys(&event(name)), keys(&state(&definition, task).fields["Arguments"]["Payload"]), "{name}");
     }
+    let build = &state(&definition, "ManualApproval").fields["Arguments"]["Payload"]["build"];
+    assert_eq!(keys(&event("approval-request")["build"]), keys(build));
     let notice = &state(&definition, "CountAgrees").list("Choices")[0]["Assign"]["notice"];
     assert_eq!(keys(&event("stakeholder-notify")), keys(notice));
 

@@ -1,10 +1,10 @@
-//! What the definition's expressions say, on real inputs. The cases are data: `expressions/*.json`.
+//! What the definitions' expressions say, on real inputs. The cases are data: `expressions/*.json`.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::asl::{self, Scope, State, choose, deployed, state};
+use crate::asl::{self, QUESTION, Scope, State, choose, deployed, state};
 use crate::project;
 
 const STARTED_AT: &str = "2026-11-21T01:00:03.123Z";
@@ -47,6 +47,54 @@ fn an_input_that_is_no_object_builds_the_day_before() {
         let mut scope = Scope::new(json!({"input": input, "context": {"Execution": {"Name": "night-1", "StartTime": STARTED_AT}}}));
         scope.assign(&state(&definition, "ResolveRun").fields["Assign"]).expect("it resolves");
         assert_eq!(scope.variables["runDate"], "2026-11-20", "{input}");
+    }
+}
+
+#[derive(Deserialize)]
+struct StarterCase {
+    name: String,
+    input: Value,
+    #[serde(rename = "startedBy")]
+    started_by: String,
+}
+
+#[test]
+fn whoever_began_the_night_is_named_by_themselves_or_by_the_schedule() {
+    let definition = deployed(&[]);
+    for case in cases::<StarterCase>("starters") {
+        let mut scope = Scope::new(json!({"input": case.input, "context": {"Execution": {"Name": "night-1", "StartTime": STARTED_AT}}}));
+        scope.assign(&state(&definition, "ResolveRun").fields["Assign"]).expect(&case.name);
+        assert_eq!(scope.variables["startedBy"], json!(case.started_by), "{}", case.name);
+    }
+}
+
+#[test]
+fn the_approvers_are_asked_about_the_build_and_told_who_began_it() {
+    let definition = deployed(&[]);
+    let mut scope = night().with("approvalId", json!("a-1")).with("quality", json!({"score": 1})).with("startedBy", json!("schedule"));
+    scope.states = json!({"context": {"Task": {"Token": "token"}, "Execution": {"Id": "arn:of:night-1"}}});
+    let payload = scope.evaluate(&state(&definition, "ManualApproval").fields["Arguments"]["Payload"]).expect("it evaluates");
+    assert_eq!(
+        payload,
+        json!({
+            "taskToken": "token", "approvalId": "a-1", "executionArn": "arn:of:night-1", "timeoutSeconds": 3600, "extensionSeconds": 900,
+            "startedBy": "schedule",
+            "build": {
+                "runId": "night-1", "runDate": "2026-11-20", "quality": {"score": 1},
+                "stagedUri": "s3://WorkBucket/nightly-warehouse/run_date=2026-11-20/night-1/apply-fx/"
+            }
+        })
+    );
+}
+
+#[test]
+fn more_time_leaves_at_least_half_of_it_for_the_first_deadline() {
+    for (timeout, extension, given) in
+        [(3600, 900, 900), (3600, 0, 0), (3600, 1800, 1800), (3600, 7200, 1800), (31, 900, 15), (30, 900, 15)]
+    {
+        let definition = deployed(&[("ApprovalTimeoutSeconds", timeout), ("ApprovalExtensionSeconds", extension)]);
+        let payload = &state(&definition, "ManualApproval").fields["Arguments"]["Payload"];
+        assert_eq!(night().evaluate(&payload["extensionSeconds"]).expect("it evaluates"), json!(given), "{extension} of {timeout} seconds");
     }
 }
 
@@ -173,6 +221,55 @@ fn three_beats_fit_into_a_heartbeat_or_the_whole_question_does() {
         assert_eq!(seconds("TimeoutSeconds"), json!(timeout));
         assert_eq!(seconds("HeartbeatSeconds"), json!(heartbeat), "{timeout} seconds, watched every {minutes} minutes");
     }
+}
+
+#[derive(Deserialize)]
+struct QuestionCase {
+    name: String,
+    input: Value,
+    payload: Value,
+    #[serde(rename = "heartbeatSeconds")]
+    heartbeat_seconds: u64,
+}
+
+#[test]
+fn a_question_is_handed_over_as_it_was_put_and_what_it_leaves_out_is_left_out() {
+    let definition = QUESTION.deployed(&[]);
+    for case in cases::<QuestionCase>("questions") {
+        let states = json!({"input": case.input, "context": {"Task": {"Token": "token"}, "Execution": {"Id": "arn:of:question-1"}}});
+        let scope = Scope::new(states).with("approvalId", json!("a-1"));
+        let ask = state(&definition, "Ask");
+        let value = |field: &Value| scope.evaluate(field).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        assert_eq!(value(&ask.fields["Arguments"]["Payload"]), case.payload, "{}", case.name);
+        assert_eq!(value(&ask.fields["TimeoutSeconds"]), case.payload["timeoutSeconds"], "{}", case.name);
+        assert_eq!(value(&ask.fields["HeartbeatSeconds"]), json!(case.heartbeat_seconds), "{}", case.name);
+    }
+}
+
+#[test]
+fn a_question_has_a_name_before_it_is_asked() {
+    let definition = QUESTION.deployed(&[]);
+    let mut scope = Scope::new(json!({"input": {"question": "Delete?"}}));
+    scope.assign(&state(&definition, "Prepare").fields["Assign"]).expect("it assigns");
+    assert_eq!(scope.variables["approvalId"], "6f3c1d9e-0000-4000-8000-000000000000");
+}
+
+#[test]
+fn the_answer_to_a_question_is_the_verdict_that_came_or_was_recorded() {
+    const AT: &str = "2026-11-21T03:24:00.250Z";
+    let definition = QUESTION.deployed(&[]);
+    let output = |task: &str, result: Value| {
+        let scope = Scope::new(json!({"result": result, "context": {"State": {"EnteredTime": AT}}}));
+        scope.evaluate(&state(&definition, task).fields["Output"]).unwrap_or_else(|error| panic!("{task}: {error}"))
+    };
+    let verdict =
+        json!({"decision": "REJECTED", "by": "A. Berg", "at": "2026-11-21T02:59:59Z", "reason": "Not yet.", "evidenceDigest": "d"});
+    let expired = json!({"decision": "EXPIRED", "at": AT});
+    assert_eq!(output("Ask", verdict.clone()), verdict);
+    assert_eq!(output("Settle", json!({})), expired);
+    assert_eq!(output("ReadVerdict", json!({"Item": {"verdict": {"S": verdict.to_string()}}})), verdict);
+    assert_eq!(output("ReadVerdict", json!({"Item": {"status": {"S": "EXPIRED"}}})), expired, "an earlier try has settled");
+    assert_eq!(output("ReadVerdict", json!({})), expired, "there is no record");
 }
 
 #[derive(Deserialize)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use crate::asl::{self, Scope, State, expression, states, strings};
+use crate::asl::{self, MACHINES, Machine, QUESTION, Scope, State, expression, states, strings};
 use crate::integrations::Integration;
 
 /// Looks through a deployed definition and names what is wrong, the state first.
@@ -23,10 +23,12 @@ const CHECKS: &[Check] = &[
 ];
 
 #[test]
-fn the_definition_has_no_fault_that_linters_miss() {
-    let definition = asl::deployed(&[]);
-    let found: Vec<String> = CHECKS.iter().flat_map(|check| check(&definition)).collect();
-    assert_eq!(found, Vec::<String>::new());
+fn no_definition_has_a_fault_that_linters_miss() {
+    for machine in MACHINES {
+        let definition = machine.deployed(&[]);
+        let found: Vec<String> = CHECKS.iter().flat_map(|check| check(&definition)).collect();
+        assert_eq!(found, Vec::<String>::new(), "{machine:?}");
+    }
 }
 
 #[test]
@@ -58,6 +60,18 @@ fn a_misspelt_variable_is_found() {
 fn a_callback_without_its_task_token_is_found() {
     finds(missing_task_token, "ManualApproval", |definition| {
         asl::state_mut(definition, "ManualApproval")["Arguments"]["Payload"].as_object_mut().unwrap().remove("taskToken");
+    });
+}
+
+#[test]
+fn a_question_that_is_asked_without_its_token_or_its_name_is_found() {
+    finds_in(QUESTION, missing_task_token, "Ask", |definition| {
+        let ask = asl::state_mut(definition, "Ask");
+        let payload = ask["Arguments"]["Payload"].as_str().unwrap().replace("$states.context.Task.Token", "'token'");
+        ask["Arguments"]["Payload"] = payload.into();
+    });
+    finds_in(QUESTION, unassigned_variable, "Settle uses $approvalId", |definition| {
+        asl::state_mut(definition, "Prepare").as_object_mut().unwrap().remove("Assign");
     });
 }
 
@@ -140,7 +154,11 @@ fn a_json_path_key_is_found() {
 
 /// Our own definition passes the check; with the fault planted, the check names it.
 fn finds(check: Check, expected: &str, plant: impl FnOnce(&mut Value)) {
-    let mut definition = asl::deployed(&[]);
+    finds_in(asl::NIGHT, check, expected, plant);
+}
+
+fn finds_in(machine: Machine, check: Check, expected: &str, plant: impl FnOnce(&mut Value)) {
+    let mut definition = machine.deployed(&[]);
     assert_eq!(check(&definition), Vec::<String>::new(), "before the fault");
     plant(&mut definition);
     let found = check(&definition);
@@ -315,7 +333,7 @@ fn reserved_variable(machine: &Value) -> Vec<String> {
 
 fn heartbeat_not_below_timeout(machine: &Value) -> Vec<String> {
     let seconds = |state: &State<'_>, field: &str| {
-        let value = Scope::new(json!({})).evaluate(state.fields.get(field)?).expect("a time limit depends on nothing but the deployment");
+        let value = Scope::new(json!({})).evaluate(state.fields.get(field)?).expect("a time limit needs no input");
         Some(value.as_u64().unwrap_or_else(|| panic!("{}: {field} is {value}", state.name)))
     };
     states(machine)

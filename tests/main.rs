@@ -2,6 +2,8 @@
 
 mod approval_race;
 mod asl;
+mod attacks;
+mod canary;
 mod cloudformation;
 mod definition;
 mod events;

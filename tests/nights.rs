@@ -3,9 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "what these tests share fails the test that it serves")]
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -262,7 +262,7 @@ fn a_no_ends_the_night_with_the_reason_and_the_person() {
 fn an_approval_waits_its_whole_time_because_somebody_beats_and_then_expires() {
     let started = Instant::now();
     // Locally a beat comes every minute, and three may be missed: unless approval-watch beats, the wait ends after 180 seconds.
-    let night = Night::run(&["--date", "2026-11-10", "--orders", "500", "--approval-seconds", "240"]);
+    let night = Night::run(&["--date", "2026-11-10", "--orders", "500", "--approval-seconds", "240", "--extension-seconds", "0"]);
     night.assert_ended(3, "ApprovalExpired");
     assert_eq!(night.step("manual-approval")["state"], "EXPIRED");
     assert!(started.elapsed() >= Duration::from_mins(4), "it ended before its time: {}", night.step("manual-approval"));
@@ -307,47 +307,243 @@ fn raw_files_that_cannot_be_built_are_named_and_publish_nothing() {
 #[test]
 #[ignore = "needs the local AWS"]
 fn a_build_that_changed_after_the_question_is_refused() {
-    let report = tempfile::NamedTempFile::new().unwrap();
-    let mut child = xtask(&["--date", "2026-11-08", "--orders", "500"], report.path())
-        .stderr(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect(NEEDS);
-    let mut said = String::new();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let link = loop {
-        let line = lines.next().unwrap_or_else(|| panic!("no question was asked:\n{said}")).unwrap();
-        said.push_str(&line);
-        said.push('\n');
-        if let Some(link) = line.split_whitespace().find(|word| word.contains("/approvals/")) {
-            break link.to_owned();
-        }
-    };
+    let night = AskedNight::start(&["--date", "2026-11-08", "--orders", "500", "--approvals", "1"]);
     // Somebody slips a file into the staged build between the question and the answer.
-    let endpoint = link.split("/_aws/").next().unwrap();
-    let staged = staged_build(endpoint, "2026-11-08");
+    let staged = staged_build(&night.endpoint(), "2026-11-08");
     let scope = "AWS4-HMAC-SHA256 Credential=test/20260101/eu-central-1/s3/aws4_request, SignedHeaders=host, Signature=0";
-    ureq::put(&format!("{endpoint}/{staged}/slipped-in.parquet")).header("Authorization", scope).send("rows").unwrap();
-    let browser: ureq::Agent = ureq::Agent::config_builder().max_redirects(0).max_redirects_will_error(false).build().into();
-    browser.post(&link).send_form([("decision", "approve"), ("seen", "yes")]).unwrap();
+    ureq::put(&format!("{}/{staged}/slipped-in.parquet", night.endpoint())).header("Authorization", scope).send("rows").unwrap();
+    press(night.link(BERG), &[("decision", "approve"), ("seen", "yes")]);
 
-    for line in lines.map_while(Result::ok) {
-        said.push_str(&line);
-        said.push('\n');
-    }
-    let night = Night::read(child.wait().unwrap().code(), report.path(), &said);
-    assert_eq!((night.code, night.error()), (1, "States.TaskFailed"), "{said}");
+    let night = night.ended();
+    assert_eq!((night.code, night.error()), (1, "States.TaskFailed"));
     assert!(night.cause().contains("StagedBuildChanged"), "{}", night.cause());
     assert!(!night.partition().exists());
 }
 
-/// Bucket and prefix of the newest staged build of that date.
-fn staged_build(endpoint: &str, date: &str) -> String {
-    let executions = call(endpoint, "states", "AWSStepFunctions.ListStateMachines", &json!({}));
-    let machine =
-        executions["stateMachines"].as_array().unwrap().iter().find(|machine| machine["name"].as_str().unwrap().ends_with("-night"));
-    let arn = machine.unwrap()["stateMachineArn"].clone();
+#[test]
+#[ignore = "needs the local AWS"]
+fn who_started_a_night_needs_another_and_that_one_may_hand_it_on() {
+    let night = AskedNight::start(&["--date", "2026-11-07", "--orders", "500", "--approvals", "1", "--started-by", BERG]);
+    press(night.link(BERG), &[("decision", "approve"), ("seen", "yes")]);
+    assert!(night.is_waiting(), "the approval of who started it is not enough");
+    press(night.link(OSEI), &[("decision", "hand-on"), ("to", LIND)]);
+    let deputy = night.mailed_link(LIND);
+    press(night.link(OSEI), &[("decision", "reject"), ("reason", "It is no longer mine to say.")]);
+    assert!(night.is_waiting(), "who has handed their answer on has none left");
+    press(&deputy, &[("decision", "approve"), ("seen", "yes"), ("comment", "In place of B. Osei.")]);
+
+    let night = night.ended();
+    night.assert_published();
+    let record: Value = serde_json::from_str(&fs::read_to_string(night.folder("site").join("nights/2026-11-07.json")).unwrap()).unwrap();
+    assert_eq!(record["answer"]["by"], "A. Berg, D. Lind");
+}
+
+#[test]
+#[ignore = "needs the local AWS"]
+fn a_question_that_nobody_answers_is_reminded_of_and_ends_at_its_deadline_and_not_later() {
+    let started = Instant::now();
+    // Two minutes to answer, and three more that nobody asks for: the watch ends it, not the state's own clock.
+    let night = AskedNight::start(&["--date", "2026-11-06", "--orders", "500", "--approval-seconds", "300", "--extension-seconds", "180"]);
+    let asked = Instant::now();
+    let inbox = night.inbox.clone();
+    let mut reminded = 0;
+    while night.is_waiting() && asked.elapsed() < Duration::from_mins(5) {
+        reminded = reminded.max(page(&inbox).matches("Reminder").count());
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    let night = night.ended();
+    night.assert_ended(3, "ApprovalExpired");
+    assert!(asked.elapsed() < Duration::from_secs(270), "it ended after {:?} of {:?}", asked.elapsed(), started.elapsed());
+    assert!(reminded > 0, "nobody was reminded");
+}
+
+#[test]
+#[ignore = "needs the local AWS"]
+fn a_question_whose_night_is_stopped_says_so() {
+    let night = AskedNight::start(&["--date", "2026-11-05", "--orders", "500"]);
+    let endpoint = night.endpoint();
+    let execution = running(&endpoint);
+    let link = night.link(BERG).to_owned();
+    call(&endpoint, "states", "AWSStepFunctions.StopExecution", &json!({"executionArn": execution}));
+    assert!(page(&link).contains("stopped"), "the page asks Step Functions itself: {}", page(&link));
+    press(&link, &[("decision", "approve"), ("seen", "yes")]);
+    let said = page(&link);
+    assert!(!said.contains("went on to publish") && said.contains("stopped"), "{said}");
+    let night = night.ended();
+    assert_eq!(night.code, 1);
+    night.assert_nothing_published();
+}
+
+#[test]
+#[ignore = "needs the local AWS"]
+fn every_chain_of_what_happened_holds_after_whole_nights() {
+    let night = Night::run(&["--date", "2026-11-04", "--orders", "500", "--approve"]);
+    night.assert_published();
+    // What the last click left is with the watch, which comes every minute.
+    let until = Instant::now() + Duration::from_mins(3);
+    loop {
+        let mut verify = Command::new(env!("CARGO"));
+        verify.current_dir(workspace()).args(["run", "--quiet", "--package", "xtask", "--", "audit", "verify", "--print"]);
+        let output = verify.stdin(Stdio::null()).output().expect(NEEDS);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        if output.status.success() {
+            for word in ["all chains hold", "A. Berg", "B. Osei"] {
+                assert!(said.contains(word), "«{word}» in {said}");
+            }
+            break;
+        }
+        assert!(Instant::now() < until, "{said}");
+        std::thread::sleep(Duration::from_secs(5));
+    }
+}
+
+#[test]
+#[ignore = "needs the local AWS"]
+fn another_state_machine_asks_and_gets_its_answer() {
+    // Any deployment has the machine that asks for others.
+    let night = Night::run(&["--date", "2026-11-03", "--orders", "500", "--approve"]);
+    let endpoint = night.text("/endpoint");
+    let question = json!({
+        "question": "Delete 1,204 partitions from before 2020?",
+        "consequence": "They are gone for good.",
+        "facts": [{"name": "Oldest partition", "value": "2016-01-01"}],
+        "startedBy": "nightly-tests",
+        "requiredApprovals": 1,
+        "timeoutSeconds": 600,
+    });
+    let machine = night.text("/stateMachine").replace("-night", "-question");
+    let started =
+        call(endpoint, "states", "AWSStepFunctions.StartExecution", &json!({"stateMachineArn": machine, "input": question.to_string()}));
+    let inbox = night.folder("inbox");
+    let link = eventually("nobody was asked", || links_in(&inbox, "Delete 1,204 partitions", BERG));
+    assert!(page(&link).contains("Oldest partition"));
+    press(&link, &[("decision", "approve"), ("seen", "yes"), ("comment", "Checked.")]);
+    let described = eventually("it did not go on", || {
+        let described = call(endpoint, "states", "AWSStepFunctions.DescribeExecution", &json!({"executionArn": started["executionArn"]}));
+        (described["status"] != "RUNNING").then_some(described)
+    });
+    assert_eq!(described["status"], "SUCCEEDED", "{described}");
+    let verdict: Value = serde_json::from_str(described["output"].as_str().unwrap()).unwrap();
+    assert_eq!((&verdict["decision"], &verdict["by"], &verdict["comment"]), (&json!("APPROVED"), &json!("A. Berg"), &json!("Checked.")));
+}
+
+const BERG: &str = "a.berg@nordvik.example";
+const OSEI: &str = "b.osei@nordvik.example";
+const LIND: &str = "d.lind@nordvik.example";
+
+/// A night that waits for its approvers.
+struct AskedNight {
+    child: Child,
+    report: tempfile::NamedTempFile,
+    lines: Lines<BufReader<ChildStderr>>,
+    said: String,
+    links: Vec<(String, String)>,
+    inbox: String,
+}
+
+impl AskedNight {
+    fn start(arguments: &[&str]) -> Self {
+        let report = tempfile::NamedTempFile::new().unwrap();
+        let mut child = xtask(arguments, report.path()).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect(NEEDS);
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (mut said, mut links, mut to) = (String::new(), Vec::new(), String::new());
+        let inbox = loop {
+            let line = lines.next().unwrap_or_else(|| panic!("no question was asked:\n{said}")).unwrap();
+            let word = line.split_whitespace().last().unwrap_or_default().to_owned();
+            if word.contains("/approvals/") {
+                links.push((to.clone(), word));
+            } else if line.trim_start().starts_with("inbox") && !links.is_empty() {
+                break word;
+            } else {
+                to = word;
+            }
+            said.push_str(&line);
+            said.push('\n');
+        };
+        Self { child, report, lines, said, links, inbox }
+    }
+
+    fn link(&self, approver: &str) -> &str {
+        let link = self.links.iter().find(|(to, _)| to == approver).unwrap_or_else(|| panic!("nobody asked {approver}:\n{}", self.said));
+        &link.1
+    }
+
+    /// The link in the mail that this person gets now.
+    fn mailed_link(&self, person: &str) -> String {
+        let (id, _) = self.links[0].1.rsplit_once('/').unwrap();
+        eventually("no mail came", || {
+            let inbox = page(&self.inbox);
+            let mut links = inbox.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).filter(|link| link.starts_with(id));
+            links.find(|link| page(link).contains(person)).map(str::to_owned)
+        })
+    }
+
+    fn endpoint(&self) -> String {
+        self.links[0].1.split("/_aws/").next().unwrap().to_owned()
+    }
+
+    fn is_waiting(&self) -> bool {
+        let machines = call(&self.endpoint(), "states", "AWSStepFunctions.ListStateMachines", &json!({}));
+        let arn = state_machine(&machines);
+        let running = json!({"stateMachineArn": arn, "statusFilter": "RUNNING"});
+        !call(&self.endpoint(), "states", "AWSStepFunctions.ListExecutions", &running)["executions"].as_array().unwrap().is_empty()
+    }
+
+    fn ended(mut self) -> Night {
+        for line in self.lines.by_ref().map_while(Result::ok) {
+            self.said.push_str(&line);
+            self.said.push('\n');
+        }
+        Night::read(self.child.wait().unwrap().code(), self.report.path(), &self.said)
+    }
+}
+
+/// Sends the form as the page's button does.
+fn press(link: &str, fields: &[(&str, &str)]) {
+    let browser: ureq::Agent = ureq::Agent::config_builder().max_redirects(0).max_redirects_will_error(false).build().into();
+    let answer = browser.post(link).send_form(fields.iter().copied()).unwrap();
+    assert_eq!(answer.status(), 303, "the page takes {fields:?}");
+}
+
+fn page(address: &str) -> String {
+    ureq::get(address).call().unwrap().body_mut().read_to_string().unwrap()
+}
+
+fn eventually<T>(otherwise: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + Duration::from_mins(2);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < until, "{otherwise}");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+/// The link in this person's mail with that text.
+fn links_in(inbox: &Path, text: &str, person: &str) -> Option<String> {
+    let mails = fs::read_dir(inbox.join("mail")).ok()?.flatten();
+    let texts = mails.filter_map(|mail| fs::read_to_string(mail.path()).ok());
+    let mail = texts.filter(|mail| mail.contains(person)).find(|mail| mail.contains(text))?;
+    mail.split_whitespace().find(|word| word.contains("/approvals/")).map(str::to_owned)
+}
+
+/// The state machine of the nights, from `ListStateMachines`.
+fn state_machine(machines: &Value) -> Value {
+    let machines = machines["stateMachines"].as_array().unwrap();
+    machines.iter().find(|machine| machine["name"].as_str().unwrap().ends_with("-night")).unwrap()["stateMachineArn"].clone()
+}
+
+/// The execution that runs.
+fn running(endpoint: &str) -> Value {
+    let arn = state_machine(&call(endpoint, "states", "AWSStepFunctions.ListStateMachines", &json!({})));
     let running = call(endpoint, "states", "AWSStepFunctions.ListExecutions", &json!({"stateMachineArn": arn, "statusFilter": "RUNNING"}));
-    let name = running["executions"][0]["name"].as_str().expect("one night runs").to_owned();
+    running["executions"][0]["executionArn"].clone()
+}
+
+/// Bucket and prefix of the staged build of the night that runs.
+fn staged_build(endpoint: &str, date: &str) -> String {
+    let execution = running(endpoint);
+    let name = execution.as_str().expect("one night runs").rsplit(':').next().unwrap();
     format!("nightly-warehouse-work-000000000000/nightly-warehouse/run_date={date}/{name}/apply-fx")
 }

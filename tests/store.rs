@@ -1,4 +1,4 @@
-//! The approvals' contract, kept by DynamoDB: what is proven on the in-memory port holds on the real one.
+//! The contracts of the approvals and of their audit, kept by DynamoDB: what is proven on the in-memory port holds on the real one.
 //!
 //! `AWS_ENDPOINT_URL=http://127.0.0.1:4566 cargo nextest run -p nightly-tests --run-ignored only store` against a local AWS.
 
@@ -30,6 +30,31 @@ async fn dynamodb_keeps_the_contract_of_the_store() {
     .unwrap();
     let approvals = Aws::from_environment().await.approvals(&table);
     contract::approvals(&approvals, "contract", async |id| expire(&endpoint, &table, id)).await;
+    call(&endpoint, "DeleteTable", &json!({"TableName": table})).unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs a local AWS at AWS_ENDPOINT_URL"]
+async fn dynamodb_keeps_the_contract_of_the_audit() {
+    let endpoint: String = config::required("AWS_ENDPOINT_URL").unwrap();
+    let table = format!("approvals-audit-{}", std::process::id());
+    call(
+        &endpoint,
+        "CreateTable",
+        &json!({
+            "TableName": table,
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [
+                {"AttributeName": "approval_id", "AttributeType": "S"},
+                {"AttributeName": "sequence", "AttributeType": "N"},
+            ],
+            "KeySchema": [{"AttributeName": "approval_id", "KeyType": "HASH"}, {"AttributeName": "sequence", "KeyType": "RANGE"}],
+        }),
+    )
+    .unwrap();
+    let audit = Aws::from_environment().await.audit(&table);
+    contract::audit(&audit, "contract").await;
+    assert_eq!(audit.approvals().await.unwrap(), ["contract-e".parse().unwrap()], "each question with a chain is listed");
     call(&endpoint, "DeleteTable", &json!({"TableName": table})).unwrap();
 }
 

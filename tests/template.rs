@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::asl;
+use crate::asl::{self, MACHINES};
 use crate::cloudformation::{Template, actions, one_or_many};
 use crate::integrations::Integration;
 use crate::project;
@@ -12,16 +12,22 @@ use crate::project;
 #[test]
 fn the_definition_has_the_placeholders_that_the_template_fills_and_no_others() {
     let template = Template::read();
-    let filled =
-        template.state_machine()["DefinitionSubstitutions"].as_object().expect("there are substitutions").keys().cloned().collect();
-    assert_eq!(asl::placeholders(), filled);
+    for machine in MACHINES {
+        let filled: BTreeSet<String> = template.substitutions(machine.logical_name).keys().cloned().collect();
+        assert_eq!(machine.placeholders(), filled, "{machine:?}");
+    }
 }
 
 #[test]
-fn the_state_machine_is_the_definition_that_is_tested() {
+fn the_state_machines_are_the_definitions_that_are_tested() {
     let template = Template::read();
-    assert_eq!(template.state_machine()["DefinitionUri"], "statemachine/nightly-warehouse.asl.json");
-    assert_eq!(template.state_machine()["Type"], "STANDARD");
+    let deployed: BTreeSet<&str> = template.resources("AWS::Serverless::StateMachine").into_iter().map(|(name, _)| name).collect();
+    assert_eq!(deployed, MACHINES.map(|machine| machine.logical_name).into());
+    for machine in MACHINES {
+        let properties = template.properties(machine.logical_name);
+        assert_eq!(properties["DefinitionUri"], machine.file);
+        assert_eq!(properties["Type"], "STANDARD");
+    }
 }
 
 #[test]
@@ -76,12 +82,13 @@ fn documented_variables() -> BTreeMap<String, BTreeSet<String>> {
             .collect::<BTreeSet<_>>()
     };
     let shared = text.lines().find_map(|line| line.strip_prefix("Every function:")).map(variables).expect("some variables are for all");
-    let own = text.lines().filter(|line| line.starts_with('`')).filter_map(|line| line.split_once(':'));
-    own.flat_map(|(names, list)| {
-        let all: BTreeSet<String> = variables(list).union(&shared).cloned().collect();
-        project::code_words(names).into_iter().map(|name| (name.to_owned(), all.clone())).collect::<Vec<_>>()
-    })
-    .collect()
+    let mut documented: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (names, list) in text.lines().filter(|line| line.starts_with('`')).filter_map(|line| line.split_once(':')) {
+        for name in project::code_words(names) {
+            documented.entry(name.to_owned()).or_insert_with(|| shared.clone()).extend(variables(list));
+        }
+    }
+    documented
 }
 
 /// Binary → logical name.
@@ -115,35 +122,103 @@ fn every_log_group_forgets() {
 }
 
 #[test]
-fn the_night_may_do_what_its_states_do() {
+fn a_state_machine_may_do_what_its_states_do() {
     let template = Template::read();
-    let allowed = allowed_actions(&template, "Night");
-    let definition = asl::definition();
-    for state in asl::states(&definition) {
-        let Some(resource) = state.resource() else { continue };
-        let (integration, _) = Integration::of(resource).unwrap_or_else(|| panic!("{} calls {resource}", state.name));
-        for action in integration.actions {
-            assert!(allowed.contains(*action), "{} needs {action}", state.name);
+    for machine in MACHINES {
+        let allowed = allowed_actions(&template, machine.logical_name);
+        let definition = machine.definition();
+        for state in asl::states(&definition) {
+            let Some(resource) = state.resource() else { continue };
+            let (integration, _) = Integration::of(resource).unwrap_or_else(|| panic!("{} calls {resource}", state.name));
+            for action in integration.actions {
+                assert!(allowed.contains(*action), "{} needs {action}", state.name);
+            }
         }
     }
 }
 
 #[test]
-fn the_night_may_do_nothing_that_no_state_needs() {
+fn a_state_machine_may_do_nothing_that_no_state_needs() {
     // Beyond the calls themselves: what a query does in its starter's name, and the delivery of logs.
     let for_queries = ["glue:GetDatabase", "glue:GetPartition", "glue:GetPartitions", "glue:BatchGetPartition"];
-    let definition = asl::definition();
-    let states = asl::states(&definition);
-    let integrations = states.iter().filter_map(|state| Integration::of(state.resource()?));
-    let needed: BTreeSet<&str> = integrations.flat_map(|(integration, _)| integration.actions).copied().chain(for_queries).collect();
     let template = Template::read();
-    let allowed = allowed_actions(&template, "Night");
-    let beyond: Vec<&str> = allowed
-        .iter()
-        .map(String::as_str)
-        .filter(|action| !needed.contains(action) && !action.starts_with("s3:") && !action.starts_with("logs:"))
-        .collect();
-    assert_eq!(beyond, Vec::<&str>::new());
+    for machine in MACHINES {
+        let definition = machine.definition();
+        let states = asl::states(&definition);
+        let integrations = states.iter().filter_map(|state| Integration::of(state.resource()?));
+        let needed: BTreeSet<&str> = integrations.flat_map(|(integration, _)| integration.actions).copied().chain(for_queries).collect();
+        let allowed = allowed_actions(&template, machine.logical_name);
+        let beyond: Vec<&str> = allowed
+            .iter()
+            .map(String::as_str)
+            .filter(|action| !needed.contains(action) && !action.starts_with("s3:") && !action.starts_with("logs:"))
+            .collect();
+        assert_eq!(beyond, Vec::<&str>::new(), "{machine:?}");
+    }
+}
+
+#[test]
+fn the_functions_of_an_approval_may_do_exactly_what_they_do() {
+    let template = Template::read();
+    let all = [
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "sns:Publish",
+        "states:SendTaskSuccess",
+        "states:DescribeExecution",
+        "secretsmanager:GetSecretValue",
+    ];
+    let own = [
+        ("ApprovalRequestFunction", vec!["s3:GetObject", "s3:ListBucket", "scheduler:CreateSchedule", "iam:PassRole"]),
+        ("ApprovalCallbackFunction", vec!["scheduler:DeleteSchedule"]),
+        ("ApprovalWatchFunction", vec!["scheduler:DeleteSchedule", "states:SendTaskHeartbeat"]),
+    ];
+    for (function, own) in own {
+        let expected: BTreeSet<String> = all.into_iter().chain(own).map(str::to_owned).collect();
+        assert_eq!(function_actions(&template, function), expected, "{function}");
+    }
+    let check = ["sns:ListSubscriptionsByTopic", "secretsmanager:GetSecretValue"].map(str::to_owned);
+    assert_eq!(function_actions(&template, "ApproverCheckFunction"), check.into());
+}
+
+#[test]
+fn nobody_may_change_or_remove_what_happened() {
+    let template = Template::read();
+    let audit = json!({"Fn::GetAtt": ["ApprovalsAuditTable", "Arn"]});
+    let reached: Vec<_> =
+        template.statements().into_iter().filter(|(_, statement)| one_or_many(&statement["Resource"]).any(|arn| *arn == audit)).collect();
+    assert_eq!(reached.len(), 1, "one policy reaches the audit");
+    for (name, statement) in reached {
+        assert_eq!(actions(statement), ["dynamodb:Query", "dynamodb:PutItem"], "{name}");
+        assert_eq!(one_or_many(&statement["Resource"]).count(), 1, "{name}");
+    }
+}
+
+#[test]
+fn answers_reach_both_state_machines_and_those_that_are_named() {
+    let template = Template::read();
+    let arn = |kind: &str, machine: &str| json!({"Fn::Sub": format!("arn:${{AWS::Partition}}:states:${{AWS::Region}}:${{AWS::AccountId}}:{kind}:${{AWS::StackName}}-{machine}")});
+    let machines = json!([arn("stateMachine", "night"), arn("stateMachine", "question")]);
+    let executions = json!([arn("execution", "night:*"), arn("execution", "question:*")]);
+    let others = json!({"Ref": "AskingStateMachineArns"});
+    for (action, ours, theirs) in [
+        ("states:SendTaskSuccess", &machines, Some(&others)),
+        ("states:SendTaskHeartbeat", &machines, Some(&others)),
+        ("states:DescribeExecution", &executions, None),
+    ] {
+        let allowed: Vec<_> = template
+            .statements()
+            .into_iter()
+            .filter(|(_, statement)| actions(statement) == [action])
+            .map(|(_, one)| &one["Resource"])
+            .collect();
+        assert_eq!(allowed.len(), 2, "{action}: for ours and for others");
+        assert_eq!(allowed[0], ours, "{action}");
+        if let Some(theirs) = theirs {
+            assert_eq!(allowed[1], theirs, "{action}");
+        }
+    }
 }
 
 #[test]
@@ -157,7 +232,7 @@ fn every_job_and_function_of_a_state_is_named_in_the_role() {
     for (job, _) in template.resources("AWS::Glue::Job") {
         assert!(resources("RunJobs").iter().any(|arn| arn.contains(&format!("job/${{{job}}}"))), "{job}");
     }
-    for (placeholder, value) in template.state_machine()["DefinitionSubstitutions"].as_object().expect("there are substitutions") {
+    for (placeholder, value) in template.substitutions("Night") {
         if placeholder.ends_with("Function") {
             assert!(resources("InvokeFunctions").contains(&value.to_string()), "{placeholder}");
         }
@@ -192,8 +267,10 @@ fn a_role_is_lent_to_one_service_only() {
 #[test]
 fn nothing_secret_reaches_a_log() {
     let template = Template::read();
-    // The payload of ManualApproval holds the task token; the path of an approval holds the approver's secret.
-    assert_eq!(template.state_machine()["Logging"]["IncludeExecutionData"], json!(false));
+    // The payload of whoever asks holds the task token; the path of an approval holds the approver's secret.
+    for machine in MACHINES {
+        assert_eq!(template.properties(machine.logical_name)["Logging"]["IncludeExecutionData"], json!(false), "{machine:?}");
+    }
     let format = template.properties("ApprovalsStage")["AccessLogSettings"]["Format"].as_str().expect("the API has an access log");
     serde_json::from_str::<Value>(format).expect("a line of the access log is JSON");
     let logged: BTreeSet<&str> =
@@ -251,6 +328,86 @@ fn an_approver_gets_only_their_own_mail() {
     assert_eq!(subscription["FilterPolicy"], json!({"approver": [{"Fn::Sub": "${Approver}"}]}));
     assert_eq!(subscription["Endpoint"], json!({"Fn::Sub": "${Approver}"}));
     assert_eq!(subscription["Protocol"], "email");
+    let text = every.to_string().replace("ApproverSubscriptions", "DeputySubscriptions");
+    let text = text.replace("Approvers", "Deputies").replace("{Approver}", "{Deputy}").replace("\"Approver\"", "\"Deputy\"");
+    let mut deputies: Value = serde_json::from_str(&text.replace("Subscription&", "DeputySubscription&")).expect("it is JSON");
+    // A list may be empty, and is still gone through once.
+    deputies[2]["DeputySubscription&{Deputy}"]["Condition"] = json!("HasDeputies");
+    assert_eq!(template.section("Resources")["Fn::ForEach::DeputySubscriptions"], deputies, "a deputy is mailed as an approver is");
+}
+
+#[test]
+fn the_audit_forgets_nothing_and_recovers() {
+    let template = Template::read();
+    let table = template.properties("ApprovalsAuditTable");
+    let key = json!([{"AttributeName": "approval_id", "KeyType": "HASH"}, {"AttributeName": "sequence", "KeyType": "RANGE"}]);
+    assert_eq!(table["KeySchema"], key);
+    assert_eq!(table.get("TimeToLiveSpecification"), None);
+    assert_eq!(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], json!(true));
+    assert_eq!(table["SSESpecification"]["SSEEnabled"], json!(true));
+    assert_eq!(table["DeletionProtectionEnabled"], json!({"Fn::If": ["IsProd", true, false]}));
+}
+
+#[test]
+fn approvers_are_checked_before_every_night() {
+    let template = Template::read();
+    let (check, night) = (template.properties("ApproverCheckSchedule"), template.properties("NightlySchedule"));
+    let hour = |schedule: &Value| -> u32 {
+        let fields: Vec<_> = schedule["ScheduleExpression"].as_str().expect("an expression").split_whitespace().collect();
+        assert_eq!((&fields[2..], &schedule["ScheduleExpressionTimezone"]), (&["*", "*", "?", "*)"][..], &json!("UTC")), "daily");
+        fields[1].parse().expect("an hour")
+    };
+    let ahead = (hour(night) + 24 - hour(check)) % 24;
+    assert!((6..=12).contains(&ahead), "{ahead} hours are too few to do something, or too many to stay true");
+    assert_eq!(check["State"], night["State"]);
+    let target = &check["Target"];
+    assert_eq!(target["Arn"], json!({"Fn::GetAtt": ["ApproverCheckFunction", "Arn"]}));
+    assert!(target["RetryPolicy"]["MaximumRetryAttempts"].as_u64() > Some(0));
+    assert_eq!(target["DeadLetterConfig"]["Arn"], json!({"Fn::GetAtt": ["UndeliveredChecks", "Arn"]}));
+}
+
+#[test]
+fn an_approver_who_cannot_be_reached_raises_an_alarm_and_so_does_silence() {
+    let template = Template::read();
+    for (name, alarm) in template.resources("AWS::CloudWatch::Alarm") {
+        let topic = json!([{"Ref": "AlarmTopic"}]);
+        assert_eq!((&alarm["Properties"]["AlarmActions"], &alarm["Properties"]["OKActions"]), (&topic, &topic), "{name}");
+    }
+    let (unreachable, unchecked) = (template.properties("UnreachableApproversAlarm"), template.properties("UncheckedApproversAlarm"));
+    for alarm in [unreachable, unchecked] {
+        assert_eq!((&alarm["Namespace"], &alarm["MetricName"]), (&json!("NightlyWarehouse"), &json!("UnreachableApprovers")));
+        assert_eq!(alarm["Dimensions"], json!([{"Name": "Environment", "Value": {"Ref": "Environment"}}]));
+    }
+    assert_eq!((&unreachable["ComparisonOperator"], &unreachable["Threshold"]), (&json!("GreaterThanOrEqualToThreshold"), &json!(1)));
+    assert_eq!((&unchecked["Statistic"], &unchecked["ComparisonOperator"]), (&json!("SampleCount"), &json!("LessThanThreshold")));
+    let silence = unchecked["Period"].as_u64().zip(unchecked["EvaluationPeriods"].as_u64()).map(|(period, periods)| period * periods);
+    assert_eq!(silence, Some(36 * 3600), "a day and a half");
+    let missing = json!({"Fn::If": ["IsScheduled", "breaching", "notBreaching"]});
+    assert_eq!(unchecked["TreatMissingData"], missing, "nobody waits for checks that are switched off");
+}
+
+#[test]
+fn every_dead_letter_queue_has_an_alarm() {
+    let template = Template::read();
+    let undelivered = |text: &str| text.strip_prefix("${AWS::StackName}-undelivered-").map(str::to_owned);
+    let queues = template.resources("AWS::SQS::Queue").into_iter();
+    let queues: BTreeSet<String> =
+        queues.filter_map(|(_, queue)| undelivered(queue["Properties"]["QueueName"]["Fn::Sub"].as_str()?)).collect();
+    let alarms = &template.section("Resources")["Fn::ForEach::UndeliveredAlarms"];
+    let watched: BTreeSet<String> = one_or_many(&alarms[1]).filter_map(Value::as_str).map(str::to_owned).collect();
+    assert_eq!(queues, watched);
+    let dimension = &alarms[2]["AlarmOfUndelivered${Undelivered}"]["Properties"]["Dimensions"][0];
+    assert_eq!(dimension, &json!({"Name": "QueueName", "Value": {"Fn::Sub": "${AWS::StackName}-undelivered-${Undelivered}"}}));
+}
+
+#[test]
+fn a_page_that_is_waited_for_outlasts_its_function() {
+    let template = Template::read();
+    let patience = template.properties("ApprovalsIntegration")["TimeoutInMillis"].as_u64().expect("it is limited");
+    let limit = template.function_timeout("ApprovalCallbackFunction").expect("it is limited");
+    assert!(1000 * limit < patience && patience <= 30_000, "an HTTP API waits for 30 seconds at most");
+    let rounds = template.parameters()["ApprovalWatchMinutes"]["MinValue"].as_u64().expect("it is bounded");
+    assert!(template.function_timeout("ApprovalWatchFunction") < Some(60 * rounds), "a round ends before the next begins");
 }
 
 #[test]
@@ -322,6 +479,13 @@ fn the_tables_have_the_columns_that_the_jobs_write() {
         assert_eq!(input["StorageDescriptor"]["Columns"], written["columns"], "{name}");
         assert_eq!(input["PartitionKeys"], written["partitionKeys"], "{name}");
     }
+}
+
+/// What a function may do: by its own policies, and by the managed ones that it names.
+fn function_actions(template: &Template, logical_name: &str) -> BTreeSet<String> {
+    let policies = one_or_many(&template.properties(logical_name)["Policies"]);
+    let managed = policies.filter_map(|policy| policy["Ref"].as_str().or_else(|| policy["Fn::If"][1]["Ref"].as_str()));
+    managed.chain([logical_name]).flat_map(|name| allowed_actions(template, name)).collect()
 }
 
 fn allowed_actions(template: &Template, logical_name: &str) -> BTreeSet<String> {

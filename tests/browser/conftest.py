@@ -9,12 +9,24 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ARTEFACTS = Path(os.environ["ARTEFACTS"])
+WORKSPACE = Path(__file__).parents[2]
+
+# Where a state of the page is shown as if it came from there.
+ADDRESS = "https://approve.nordvik.example/approvals/"
+
+
+class State(TypedDict):
+    """One answer of the function."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
 
 
 class Night:
@@ -79,6 +91,15 @@ def start_night(tmp_path: Path) -> Iterator[Callable[..., Night]]:
 
 
 @pytest.fixture(scope="session")
+def states(tmp_path_factory: pytest.TempPathFactory) -> dict[str, State]:
+    """Every state of the approval page by its name, brought about by the function's own code."""
+    folder = tmp_path_factory.mktemp("states")
+    gallery = ["run", "--quiet", "--package", "approval-callback", "--example", "gallery", "--", str(folder)]
+    subprocess.run([os.environ["CARGO"], *gallery], cwd=WORKSPACE, check=True)
+    return {file.stem: json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))}
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -96,10 +117,15 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+def browser_complaints() -> list[str]:
+    """What the browser complains of."""
+    return []
+
+
+@pytest.fixture
+def open_page(browser: Browser, browser_complaints: list[str]) -> Iterator[Callable[..., Page]]:
     """A page of the given width; what the browser complains of on it fails the test."""
     contexts = []
-    complaints: list[str] = []
 
     def new(width: int = 1440, *, dark: bool = False, scripts: bool = True) -> Page:
         context = browser.new_context(
@@ -109,15 +135,23 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         )
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: browser_complaints.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: browser_complaints.append(str(error)))
         return page
 
     yield new
     for context in contexts:
         context.close()
-    # The browser asks every site for its icon; the API has none, and says so.
-    assert [text for text in complaints if "favicon" not in text and "404" not in text] == []
+    # The browser asks every site for its icon, which the API does not have; and it tells of the statuses that some states have.
+    expected = ("favicon", "Failed to load resource: the server responded with a status of")
+    assert [text for text in browser_complaints if not any(part in text for part in expected)] == []
+
+
+def show(page: Page, state: State) -> None:
+    """Opens a state with the headers that it comes with."""
+    page.unroute_all()
+    page.route("**/*", lambda route: route.fulfill(status=state["status"], headers=state["headers"], body=state["body"]))
+    page.goto(ADDRESS + "id/secret")
 
 
 def keep(page: Page, name: str) -> None:
