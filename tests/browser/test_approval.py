@@ -19,7 +19,7 @@ def visit(page: Page, address: str) -> Response:
     return response
 
 
-def test_a_person_clicks_the_mailed_link_looks_approves_and_the_night_is_published(
+def test_two_people_click_their_mailed_links_look_approve_and_the_night_is_published(
     start_night: Callable[..., Night], open_page: Callable[..., Page]
 ) -> None:
     night = start_night("--date", "2026-11-19", "--orders", "3000")
@@ -52,14 +52,20 @@ def test_a_person_clicks_the_mailed_link_looks_approves_and_the_night_is_publish
     expect(page.get_by_role("button", name="Approve")).to_be_visible()
     page.get_by_role("checkbox").check()
     page.get_by_role("button", name="Approve").click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text("pprove")
-    keep(open_at(open_page, link), "approval-decided-1440-light")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Your approval of the build")
+    keep(page, "approval-counted-1440-light")
 
-    # The other approver comes too late to decide and is told who did.
+    # The other approver is told who has approved, and completes the count.
     other = open_at(open_page, night.links[OTHER], width=360)
     expect(other.locator("body")).to_contain_text("A. Berg")
-    assert other.get_by_role("button", name="Approve").count() == 0
-    keep(other, "approval-already-360-light")
+    other.get_by_role("checkbox").check()
+    other.get_by_role("button", name="Approve").click()
+    expect(other.get_by_role("heading", level=1)).to_contain_text("You approved the build")
+    keep(other, "approval-decided-360-light")
+    first = open_at(open_page, link)
+    expect(first.locator("body")).to_contain_text("B. Osei")
+    assert first.get_by_role("button", name="Approve").count() == 0
+    keep(first, "approval-decided-1440-light")
 
     report = night.wait_for_end()
     assert report["code"] == 0, "".join(night.lines)
@@ -109,7 +115,7 @@ def test_looking_and_forging_decide_nothing_and_a_rejection_needs_a_reason(
     assert request.post(link, form={"decision": "approve"}).status == 422
     page = open_at(open_page, link)
     expect(page.get_by_role("button", name="Approve")).to_be_visible()
-    page.locator("summary").click()
+    page.get_by_text("Reject this build instead").click()
     page.get_by_role("textbox", name="reason").fill("Music fell by half, the feed of shop 12 is missing")
     page.get_by_role("button", name="Reject").click()
     expect(page.locator("body")).to_contain_text("Music fell by half")

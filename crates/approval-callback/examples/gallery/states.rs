@@ -284,7 +284,7 @@ pub fn request() -> Question {
         bound_uri: Some("s3://archive-plans/2026-11-20/".parse().unwrap()),
     };
     let mut question = usual(2);
-    question.execution_arn = "arn:aws:states:eu-central-1:111122223333:execution:archive-cleanup:clean-2026-11".to_owned();
+    "arn:aws:states:eu-central-1:111122223333:execution:archive-cleanup:clean-2026-11".clone_into(&mut question.execution_arn);
     question.evidence = Evidence { digest: EvidenceDigest::of_request(&request, &[]), subject: Subject::Request(request) };
     question
 }
