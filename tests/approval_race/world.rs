@@ -261,7 +261,6 @@ impl<'a> World<'a> {
     fn errand(&self, act: Act) -> Option<Errand> {
         match act {
             Act::Clicks(person, letter, form) => self.address(person, letter).map(|address| Errand::Sends(address, form)),
-            Act::Opens(person) => self.address(person, Letter::Last).map(Errand::Opens),
             Act::Watches(generation) => (self.recorded.1 >= generation).then_some(Errand::Watches(generation)),
             Act::Asks(attempt) => (self.attempt == attempt).then_some(Errand::Asks(attempt)),
         }
@@ -293,6 +292,10 @@ impl<'a> World<'a> {
                 Next::Calls(call) if self.ways.folded && !call.decides() => {}
                 Next::Calls(_) => {
                     self.callers[caller] = Caller::At(place);
+                    return;
+                }
+                Next::Ended(Outcome::Opens(_)) if !self.scenario.looks => {
+                    self.callers[caller] = Caller::Gone;
                     return;
                 }
                 Next::Ended(Outcome::Opens(address)) => {

@@ -91,7 +91,7 @@ const CHECKS: &[Check] = &[
     Check {
         name: "nights",
         command: |progress| {
-            let on_the_local_aws = "test(/^(nights|store)::/)";
+            let on_the_local_aws = "test(/^(nights|store|canary)::/)";
             nextest(progress, &["--package", "nightly-tests", "--run-ignored", "ignored-only", "--filterset", on_the_local_aws])
         },
         count: Count::Nextest,
