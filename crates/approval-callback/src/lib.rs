@@ -70,11 +70,17 @@ async fn show(ports: &Ports<impl Desk>, request: &Request) -> Result<Reply, Port
     };
     let now = ports.desk.clock().now();
     visit::note(&ports.desk, &approval, holder, visit::reader(request), now).await;
-    if approval.status == ApprovalStatus::Pending && *request.method() == Method::GET {
-        // Nobody needs an answer any more when the execution has ended; the watch writes that down. Where it can't be found out, the record
-        // is shown as it is.
+    let unsettled = approval.status == ApprovalStatus::Pending || approval.undelivered().is_some();
+    if unsettled && *request.method() == Method::GET {
+        // Nobody needs an answer any more when the execution has ended, and none will be handed over; the watch writes that down. Where it
+        // can't be found out, the record is shown as it is.
         if let Ok(Some(end)) = ports.desk.executions().end(&approval.execution_arn).await {
-            approval.status = ApprovalStatus::Cancelled { at: now, end };
+            approval.status = match approval.status {
+                ApprovalStatus::Decided { verdict, .. } => {
+                    ApprovalStatus::Decided { verdict, handover: Handover::Closed { at: now, end: Some(end) } }
+                }
+                _ => ApprovalStatus::Cancelled { at: now, end },
+            };
         }
     }
     Ok(Reply::page(StatusCode::OK, Page::Record(Box::new(Reading { approval, holder, now }), None)))

@@ -336,6 +336,20 @@ async fn a_page_is_shown_although_its_visit_cannot_be_noted_nor_its_execution_as
 }
 
 #[tokio::test]
+async fn an_answer_that_was_never_handed_over_is_not_said_to_be_on_its_way_when_the_execution_has_ended() {
+    let night = Night::new(1).await;
+    night.desk().gate.plan("Tasks.succeed", Fate::FailsBefore);
+    night.press(0, REJECT).await;
+    let due = night.stored();
+    assert!(due.undelivered().is_some());
+    assert!(text(night.look(0).await).contains("tried again"), "while the execution runs");
+    night.desk().executions.end_with(&due.execution_arn, ExecutionEnd::Aborted);
+    let page = text(night.look(0).await);
+    assert!(page.contains("stopped") && !page.contains("tried again"), "{page}");
+    assert_eq!(night.stored(), due, "a look changes nothing");
+}
+
+#[tokio::test]
 async fn what_an_answer_brings_about_is_done_in_one_go() {
     let night = Night::new(1).await;
     night.press(0, REJECT).await;

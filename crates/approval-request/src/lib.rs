@@ -10,7 +10,9 @@ use nightly_domain::approval::{Approval, Approver, Asking, NoOtherApprover, Ques
 use nightly_domain::delivery::deliver;
 use nightly_domain::evidence::{Build, Evidence, EvidenceDigest, Request as Asked, Subject, Summary};
 use nightly_domain::people::Panel;
-use nightly_domain::ports::{Approvals as _, BoxError, Clock as _, Desk, Objects, PortError, Replaced, Watch, Watches as _};
+use nightly_domain::ports::{
+    Approvals as _, BoxError, Clock as _, Desk, Objects, PortError, Replaced, TaskAnswer, Tasks as _, Watch, Watches as _,
+};
 use nightly_domain::{Named, ObjectUri, audit};
 
 pub use crate::request::{Invalid, Request};
@@ -161,6 +163,11 @@ async fn record(desk: &impl Desk, question: Question) -> Result<Asking, PortErro
             return Ok(asking);
         };
         if let Some(stored) = &stored {
+            // An event may come twice, and the second time late: an attempt that nobody waits for takes the question from nobody.
+            let another = stored.task_token != question.task_token;
+            if another && desk.tasks().beat(&question.task_token).await? == TaskAnswer::Closed {
+                return Ok(Asking::Overtaken);
+            }
             // The next record does not tell what happened to this one.
             audit::append(desk.audit(), &stored.id, &audit::told_by(stored)).await?;
         }

@@ -89,8 +89,13 @@ fn read(input: Value) -> Request {
     serde_json::from_value(input).unwrap()
 }
 
+/// The step waits by the time that it asks.
 async fn ask_with(ports: &World, input: Value) -> Result<(), NotAsked> {
-    handle(ports, read(input)).await
+    let request = read(input);
+    if ports.desk.tasks.outcome(&request.task_token).is_none() {
+        ports.desk.tasks.wait(&request.task_token);
+    }
+    handle(ports, request).await
 }
 
 fn stored(ports: &World) -> Approval {
@@ -226,6 +231,19 @@ async fn mails_that_are_out_but_not_marked_fail_no_step() {
     }
     ask_with(&ports, input("token-1")).await.unwrap();
     assert_eq!((ports.desk.mail.sent().len(), stored(&ports).generation, posted(&ports)), (1, 1, 1));
+}
+
+#[tokio::test]
+async fn an_event_that_comes_again_after_its_attempt_has_died_takes_the_question_from_nobody() {
+    let ports = world(&PEOPLE[..1], 1);
+    ask_with(&ports, input("token-1")).await.unwrap();
+    ports.desk.tasks.time_out(&read(input("token-1")).task_token);
+    ports.desk.clock.advance(SignedDuration::from_secs(2));
+    ask_with(&ports, input("token-2")).await.unwrap();
+    let (record, mails) = (stored(&ports), ports.desk.mail.sent().len());
+    ports.desk.clock.advance(SignedDuration::from_secs(2));
+    ask_with(&ports, input("token-1")).await.unwrap();
+    assert_eq!((stored(&ports), ports.desk.mail.sent().len()), (record, mails));
 }
 
 #[tokio::test]

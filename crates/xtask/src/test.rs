@@ -104,8 +104,8 @@ const EXHAUSTIVE: &[Check] = &[
     Check {
         name: "explorations",
         command: |progress| {
-            let whole = "test(/exhaustive/)";
-            nextest(progress, &["--package", "nightly-tests", "--run-ignored", "ignored-only", "--filterset", whole])
+            let whole = ["--package", "nightly-tests", "--run-ignored", "ignored-only", "--filterset", "test(/exhaustive/)"];
+            nextest(progress, &[&whole[..], &["--cargo-profile", "exhaustive"]].concat())
         },
         count: Count::Nextest,
     },
@@ -197,8 +197,8 @@ impl Check {
             (Err(_), Some(score)) => Score { failed: score.failed.max(1), ..score },
             (Err(_), None) => Score { passed: 0, failed: 1 },
         };
-        for explored in text.lines().filter(|line| line.contains(" histories ")) {
-            println!("{}: {}", self.name, explored.trim());
+        for (test, told) in explored(&text) {
+            println!("{}: {test}: {told}", self.name);
         }
         if let Some(summary) = self.count.summary(&text) {
             println!("{}: {}", self.name, summary.trim());
@@ -238,6 +238,17 @@ impl Count {
             _ => Score { passed: count(&["passed"]), failed: count(&["failed", "error", "errors", "timed"]) },
         })
     }
+}
+
+/// What explorations told of the histories that they followed, each with the name of its test.
+fn explored(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut name = "";
+    text.lines().map(str::trim).filter_map(move |line| {
+        if line.contains("s] (") {
+            name = line.rsplit([' ', ':']).next().unwrap_or_default();
+        }
+        line.contains(" histories ").then_some((name, line))
+    })
 }
 
 fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
@@ -355,6 +366,18 @@ mod tests {
         assert_eq!(bounded.iter().map(|check| check.0).collect::<Vec<_>>(), ["mutants"]);
         assert_eq!(exhaustive.iter().map(|check| check.0).collect::<Vec<_>>(), ["explorations", "mutants"]);
         assert_ne!(bounded[0].1, exhaustive[1].1);
+    }
+
+    #[test]
+    fn what_was_explored_is_told_with_the_name_of_its_test() {
+        let nextest = "
+        PASS [  10.938s] (13/16) nightly-tests::it approval_race::both_agree
+  stdout ───
+
+    running 1 test
+    668686 histories through 4806 worlds agree
+    test approval_race::both_agree ... ok";
+        assert_eq!(explored(nextest).collect::<Vec<_>>(), [("both_agree", "668686 histories through 4806 worlds agree")]);
     }
 
     #[test]
