@@ -86,7 +86,8 @@ fn names_of_the_architecture() -> BTreeSet<String> {
 /// The names in the one line of ARCHITECTURE.md that begins like this.
 fn names_after(beginning: &str) -> BTreeSet<String> {
     let text = project::architecture("### Functions");
-    let list = text.lines().find(|line| line.starts_with(beginning)).unwrap_or_else(|| panic!("ARCHITECTURE.md has no line «{beginning}…»"));
+    let list =
+        text.lines().find(|line| line.starts_with(beginning)).unwrap_or_else(|| panic!("ARCHITECTURE.md has no line «{beginning}…»"));
     project::code_words(list).into_iter().map(str::to_owned).collect()
 }
 

@@ -170,7 +170,11 @@ impl Panel {
         let addresses = people("approver", approvers)?;
         let asked = addresses.len();
         let possible = u32::try_from(asked).unwrap_or(u32::MAX);
-        if (1..=possible).contains(&required) { Ok(Self { addresses, deputies: Vec::new(), required }) } else { Err(InvalidPanel::Quorum { required, asked }) }
+        if (1..=possible).contains(&required) {
+            Ok(Self { addresses, deputies: Vec::new(), required })
+        } else {
+            Err(InvalidPanel::Quorum { required, asked })
+        }
     }
 
     /// The same people, and those who may be asked in their place.

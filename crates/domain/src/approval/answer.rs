@@ -118,4 +118,3 @@ pub enum Ruling {
     /// It ends, because too few answered in time.
     Expired,
 }
-

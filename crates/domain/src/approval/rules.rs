@@ -339,10 +339,9 @@ impl Approval {
     fn verdict(&self, decider: usize, at: Timestamp) -> Option<Verdict> {
         let decider = &self.approvers[decider];
         match &decider.answer.as_ref()?.decision {
-            Decision::Reject { reason } => Some(Verdict {
-                reason: Some(reason.as_str().to_owned()),
-                ..self.ruled(Ruling::Rejected, decider.address.person(), at)
-            }),
+            Decision::Reject { reason } => {
+                Some(Verdict { reason: Some(reason.as_str().to_owned()), ..self.ruled(Ruling::Rejected, decider.address.person(), at) })
+            }
             Decision::Approve { .. } if self.missing() > 0 => None,
             Decision::Approve { .. } => {
                 Some(Verdict { comment: self.comments(), ..self.ruled(Ruling::Approved, self.approving_people().join(", "), at) })
