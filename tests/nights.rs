@@ -522,9 +522,9 @@ fn eventually<T>(otherwise: &str, mut look: impl FnMut() -> Option<T>) -> T {
 
 /// The link in this person's mail with that text.
 fn links_in(inbox: &Path, text: &str, person: &str) -> Option<String> {
-    let mails = fs::read_dir(inbox.join("mail")).ok()?.flatten();
-    let texts = mails.filter_map(|mail| fs::read_to_string(mail.path()).ok());
-    let mail = texts.filter(|mail| mail.contains(person)).find(|mail| mail.contains(text))?;
+    let files = fs::read_dir(inbox.join("mail")).ok()?.flatten();
+    let mut mails = files.filter_map(|file| fs::read_to_string(file.path()).ok());
+    let mail = mails.find(|mail| mail.contains(person) && mail.contains(text))?;
     mail.split_whitespace().find(|word| word.contains("/approvals/")).map(str::to_owned)
 }
 
