@@ -435,7 +435,7 @@ const LIND: &str = "d.lind@nordvik.example";
 struct AskedNight {
     child: Child,
     report: tempfile::NamedTempFile,
-    lines: Lines<BufReader<ChildStderr>>,
+    printed: Lines<BufReader<ChildStderr>>,
     said: String,
     links: Vec<(String, String)>,
     inbox: String,
@@ -445,10 +445,10 @@ impl AskedNight {
     fn start(arguments: &[&str]) -> Self {
         let report = tempfile::NamedTempFile::new().unwrap();
         let mut child = xtask(arguments, report.path()).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect(NEEDS);
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut printed = BufReader::new(child.stderr.take().unwrap()).lines();
         let (mut said, mut links, mut to) = (String::new(), Vec::new(), String::new());
         let inbox = loop {
-            let line = lines.next().unwrap_or_else(|| panic!("no question was asked:\n{said}")).unwrap();
+            let line = printed.next().unwrap_or_else(|| panic!("no question was asked:\n{said}")).unwrap();
             let word = line.split_whitespace().last().unwrap_or_default().to_owned();
             if word.contains("/approvals/") {
                 links.push((to.clone(), word));
@@ -460,7 +460,7 @@ impl AskedNight {
             said.push_str(&line);
             said.push('\n');
         };
-        Self { child, report, lines, said, links, inbox }
+        Self { child, report, printed, said, links, inbox }
     }
 
     fn link(&self, approver: &str) -> &str {
@@ -490,7 +490,7 @@ impl AskedNight {
     }
 
     fn ended(mut self) -> Night {
-        for line in self.lines.by_ref().map_while(Result::ok) {
+        for line in self.printed.by_ref().map_while(Result::ok) {
             self.said.push_str(&line);
             self.said.push('\n');
         }
