@@ -1,0 +1,130 @@
+//! What paths and expressions of a state see.
+
+use std::cell::{Cell, OnceCell};
+use std::rc::Rc;
+
+use serde_json::Value;
+
+use crate::random::Random;
+use crate::value::Json;
+
+/// What a path or an expression sees while it is evaluated.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'a> {
+    /// JSONPath's `$`, JSONata's `$states.input`.
+    pub(crate) input: &'a Json,
+    /// `$$` and `$states.context`.
+    pub(crate) context: &'a Context<'a>,
+    /// `$states.result`, where the state has one.
+    pub(crate) result: Option<&'a Json>,
+    /// `$states.errorOutput`, in a Catch.
+    pub(crate) error_output: Option<&'a Json>,
+    /// `$name`.
+    pub(crate) variables: &'a Variables,
+    /// Where `$uuid`, `$random` and States.MathRandom come from.
+    pub(crate) random: &'a Random,
+}
+
+/// The context object, made when somebody first looks at it.
+pub(crate) struct Context<'a> {
+    make: &'a dyn Fn() -> Value,
+    made: OnceCell<Json>,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(make: &'a dyn Fn() -> Value) -> Self {
+        Self { make, made: OnceCell::new() }
+    }
+
+    pub(crate) fn json(&self) -> &Json {
+        self.made.get_or_init(|| (self.make)().into())
+    }
+}
+
+/// The variables of a scope, and through it those of the scopes around it: a branch reads them and changes only its own.
+#[derive(Clone, Default)]
+pub(crate) struct Variables(Option<Rc<Layer>>);
+
+struct Layer {
+    names: Vec<(Rc<str>, Json)>,
+    outer: Variables,
+}
+
+impl Variables {
+    pub(crate) fn lookup(&self, name: &str) -> Option<&Json> {
+        let layer = self.0.as_ref()?;
+        layer.names.iter().find(|(known, _)| &**known == name).map(|(_, value)| value).or_else(|| layer.outer.lookup(name))
+    }
+
+    /// A scope inside this one.
+    pub(crate) fn inner(&self) -> Self {
+        Self(Some(Rc::new(Layer { names: Vec::new(), outer: self.clone() })))
+    }
+
+    /// Assigns in this scope, all at once.
+    pub(crate) fn assign(&mut self, assigned: &[(Rc<str>, Json)]) {
+        let (mut names, outer) = match &self.0 {
+            Some(layer) => (layer.names.clone(), layer.outer.clone()),
+            None => (Vec::new(), Variables(None)),
+        };
+        for (name, value) in assigned {
+            match names.iter_mut().find(|(known, _)| known == name) {
+                Some(known) => known.1 = value.clone(),
+                None => names.push((name.clone(), value.clone())),
+            }
+        }
+        self.0 = Some(Rc::new(Layer { names, outer }));
+    }
+
+    /// Every visible variable, the innermost of a name only.
+    pub(crate) fn all(&self) -> Vec<(&str, &Json)> {
+        let mut all: Vec<(&str, &Json)> = Vec::new();
+        let mut next = self.0.as_deref();
+        while let Some(layer) = next {
+            for (name, value) in &layer.names {
+                if !all.iter().any(|(known, _)| *known == &**name) {
+                    all.push((name, value));
+                }
+            }
+            next = layer.outer.0.as_deref();
+        }
+        all
+    }
+}
+
+/// Why a path, a template or an expression gave no value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// The error name that the state fails with.
+    pub(crate) error: &'static str,
+    /// The field with the fault, such as `Output/result`, as EvaluationFailed shows it.
+    pub(crate) location: Option<String>,
+    /// The sentence that follows «An error occurred while executing the state … (entered at the event id #…). ».
+    pub(crate) message: String,
+}
+
+impl Fault {
+    pub(crate) const QUERY: &'static str = "States.QueryEvaluationError";
+    pub(crate) const RUNTIME: &'static str = "States.Runtime";
+
+    /// A fault of JSONPath, of a field's value, of the definition.
+    pub(crate) fn runtime(message: impl Into<String>) -> Self {
+        Self { error: Self::RUNTIME, location: None, message: message.into() }
+    }
+
+    /// A fault of JSONata.
+    pub(crate) fn query(location: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { error: Self::QUERY, location: Some(location.into()), message: message.into() }
+    }
+}
+
+/// A counter that gives each number once.
+#[derive(Default)]
+pub(crate) struct Counter(Cell<u64>);
+
+impl Counter {
+    pub(crate) fn next(&self) -> u64 {
+        self.0.set(self.0.get() + 1);
+        self.0.get()
+    }
+}

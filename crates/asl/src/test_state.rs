@@ -1,0 +1,1 @@
+//! AWS's TestState: one state, tried by itself.
