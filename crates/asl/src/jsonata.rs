@@ -7,6 +7,16 @@ use serde_json::Value;
 use crate::context::{Fault, Scope};
 use crate::value::Json;
 
+/// What a field's value has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expected {
+    Array,
+    Boolean,
+    Integer,
+    Number,
+    String,
+}
+
 /// A field's value with every expression in it compiled once; what holds no expression is kept as it is.
 pub(crate) struct Query {}
 
@@ -22,6 +32,11 @@ impl Query {
     }
 
     pub(crate) fn evaluate(&self, _scope: &Scope<'_>) -> Result<Json, Fault> {
+        todo!()
+    }
+
+    /// The same, with a fault where the value is of another type.
+    pub(crate) fn typed(&self, _scope: &Scope<'_>, _expected: Expected) -> Result<Json, Fault> {
         todo!()
     }
 
