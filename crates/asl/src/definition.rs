@@ -444,7 +444,7 @@ impl Fields<'_> {
     }
 
     fn query(&self, value: &Value, field: &str) -> Result<Query, Wrong> {
-        Query::compile(value, field).map_err(|message| self.wrong(field, message))
+        Query::compile(value, field).map_err(|refusal| self.wrong(&refusal.location, refusal.message))
     }
 
     fn template(&self, value: &Value, field: &str) -> Result<Template, Wrong> {

@@ -12,6 +12,7 @@ pub mod check;
 mod choice;
 mod context;
 mod definition;
+mod digest;
 mod execution;
 mod history;
 mod intrinsics;

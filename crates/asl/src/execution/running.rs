@@ -180,7 +180,8 @@ impl Execution {
     pub(super) fn with_scope<T>(&self, thread: usize, seen: &Seen<'_>, run: impl FnOnce(&Scope<'_>) -> T) -> T {
         let known = self.thread(thread);
         let make = || self.context(thread, seen.item);
-        let context = Context::new(&make);
+        let one = |section: &str, name: &str| self.context_field(thread, section, name);
+        let context = Context::with_fields(&make, &one);
         let random = self.random(thread, seen.purpose);
         run(&Scope {
             input: seen.input,
@@ -189,7 +190,24 @@ impl Execution {
             error_output: seen.error_output,
             variables: &known.variables,
             random: &random,
+            now: self.now,
         })
+    }
+
+    /// One field of the context object, without making the rest.
+    fn context_field(&self, thread: usize, section: &str, name: &str) -> Option<Json> {
+        let identity = &self.start.identity;
+        let text = match (section, name) {
+            ("Execution", "Input") => return Some(self.start.input.clone()),
+            ("Execution", "Id") => identity.execution_arn.clone(),
+            ("Execution", "Name") => identity.name.clone(),
+            ("Execution", "StartTime") => self.start.at.to_string(),
+            ("State", "Name") => self.visit(thread).state.name.to_string(),
+            ("State", "EnteredTime") => self.visit(thread).entered_at.to_string(),
+            ("Task", "Token") => self.visit(thread).token.as_ref()?.to_string(),
+            _ => return None,
+        };
+        Some(Value::String(text).into())
     }
 
     /// The context object («Accessing execution data from the Context object in Step Functions»).
