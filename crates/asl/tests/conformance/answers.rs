@@ -32,11 +32,17 @@ impl InputOutput {
             nondeterminism: Vec::new(),
             parallel_normalised: true,
         };
-        let told = |ours: String| Disagreement::whole("the execution", self.output.to_string(), ours).note(format!("definition: {}", self.definition)).note(format!("input: {}", self.input));
+        let told = |ours: String| {
+            Disagreement::whole("the execution", self.output.to_string(), ours)
+                .note(format!("definition: {}", self.definition))
+                .note(format!("input: {}", self.input))
+        };
         match replay(&recording).map_err(told)?.status {
-            Status::Succeeded(output) => Names::default()
-                .compare(&self.output, output.value())
-                .map_err(|difference| Disagreement::new("output", difference).note(format!("definition: {}", self.definition)).note(format!("input: {}", self.input))),
+            Status::Succeeded(output) => Names::default().compare(&self.output, output.value()).map_err(|difference| {
+                Disagreement::new("output", difference)
+                    .note(format!("definition: {}", self.definition))
+                    .note(format!("input: {}", self.input))
+            }),
             other => Err(told(format!("{other:?}"))),
         }
     }
@@ -61,7 +67,8 @@ impl Validation {
         };
         let expected = plain_arns(self.expected.clone());
         let findings = check::text(&definition, kind);
-        self.compare(&expected, &findings).map_err(|disagreement| disagreement.note(format!("definition: {definition}")).note(format!("findings: {findings:?}")))
+        self.compare(&expected, &findings)
+            .map_err(|disagreement| disagreement.note(format!("definition: {definition}")).note(format!("findings: {findings:?}")))
     }
 
     fn compare(&self, expected: &Value, findings: &[Finding]) -> Result<(), Disagreement> {
@@ -71,7 +78,9 @@ impl Validation {
             if message.starts_with("Error=ValueError") {
                 return if errors.is_empty() { Err(Disagreement::whole("the definition", "is refused", "no error")) } else { Ok(()) };
             }
-            let said = errors.first().map_or_else(|| "no error".to_owned(), |finding| format!("{}: {} at {}", finding.code, finding.message, finding.location));
+            let said = errors
+                .first()
+                .map_or_else(|| "no error".to_owned(), |finding| format!("{}: {} at {}", finding.code, finding.message, finding.location));
             let ours = format!("Invalid State Machine Definition: '{said}'");
             return if message.ends_with(&ours) { Ok(()) } else { Err(Disagreement::whole("the refusal", message, ours)) };
         }

@@ -31,7 +31,8 @@ fn aws_recorded_what_the_engine_does() {
         return;
     };
     let only = variable("ASL_CASE");
-    let verdicts: Vec<_> = judge(&folder, only.as_deref()).into_iter().filter(|verdict| only.as_ref().is_none_or(|text| verdict.id.contains(text))).collect();
+    let verdicts: Vec<_> =
+        judge(&folder, only.as_deref()).into_iter().filter(|verdict| only.as_ref().is_none_or(|text| verdict.id.contains(text))).collect();
     let report = Report::of(&verdicts);
     println!("{}", report.text);
     assert!(only.is_some() || report.faults.is_empty(), "{}", report.faults.join("\n"));
@@ -103,7 +104,11 @@ impl Report {
             lines.push(format!("{kind}: {agree} of {all}"));
         }
         let all = verdicts.len();
-        lines.push(format!("{} of {all} answers agree, {exceptions} exceptions ({})", all - exceptions - disagreements, percent(exceptions, all)));
+        lines.push(format!(
+            "{} of {all} answers agree, {exceptions} exceptions ({})",
+            all - exceptions - disagreements,
+            percent(exceptions, all)
+        ));
         if disagreements > 0 {
             faults.push(format!("{disagreements} answers disagree"));
         }

@@ -200,7 +200,8 @@ fn an_object_in_a_text_is_parsed_once_and_a_list_keeps_its_values() {
 
 #[test]
 fn dates_and_timestamps_are_hidden() {
-    let event = json!({ "timestamp": 1.5, "x": "at 2024-11-04T11:40:47.123Z!", "MyTimestamp": "2024-11-04T11:40:47+00:00", "y": "2024-11-04" });
+    let event =
+        json!({ "timestamp": 1.5, "x": "at 2024-11-04T11:40:47.123Z!", "MyTimestamp": "2024-11-04T11:40:47+00:00", "y": "2024-11-04" });
     assert_eq!(hide(vec![event], &[]), [json!({ "timestamp": "timestamp", "x": "at date!", "MyTimestamp": "date", "y": "2024-11-04" })]);
 }
 
@@ -208,13 +209,24 @@ fn dates_and_timestamps_are_hidden() {
 fn a_mask_overwrites_what_its_path_finds_and_nothing_else() {
     let event = json!({ "d": { "output": { "Start-Date": 1, "other": { "Start-Date": 2 } }, "Start-Date": 3 } });
     let mask = Mask::At("$..output.Start-Date".into(), "hidden".into(), false);
-    assert_eq!(hide(vec![event], &[mask]), [json!({ "d": { "output": { "Start-Date": "hidden", "other": { "Start-Date": 2 } }, "Start-Date": 3 } })]);
+    assert_eq!(
+        hide(vec![event], &[mask]),
+        [json!({ "d": { "output": { "Start-Date": "hidden", "other": { "Start-Date": 2 } }, "Start-Date": 3 } })]
+    );
 }
 
 #[test]
 fn events_in_a_parallel_lose_their_ids_and_what_closes_it() {
     let event = |id: u64, kind: &str| json!({ "id": id, "previousEventId": id - 1, "type": kind });
-    let kinds = ["ParallelStateEntered", "ParallelStateStarted", "PassStateEntered", "PassStateExited", "ParallelStateSucceeded", "ParallelStateExited", "ExecutionSucceeded"];
+    let kinds = [
+        "ParallelStateEntered",
+        "ParallelStateStarted",
+        "PassStateEntered",
+        "PassStateExited",
+        "ParallelStateSucceeded",
+        "ParallelStateExited",
+        "ExecutionSucceeded",
+    ];
     let events = kinds.iter().zip(1..).map(|(kind, id)| event(id, kind)).collect();
     let ids: Vec<_> = forget_order_in_parallel(events).iter().map(|event| event["id"].clone()).collect();
     assert_eq!(ids, [json!(1), json!(2), json!([0]), json!([0]), json!(6), json!(7)]);

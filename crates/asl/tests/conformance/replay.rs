@@ -37,7 +37,8 @@ pub fn replay(recording: &Recording) -> Result<Replay, String> {
 }
 
 fn run(recording: &Recording) -> Result<Replay, String> {
-    let machine = Machine::load(&recording.definition, Kind::Standard).map_err(|findings| format!("refused the definition: {findings:?}"))?;
+    let machine =
+        Machine::load(&recording.definition, Kind::Standard).map_err(|findings| format!("refused the definition: {findings:?}"))?;
     let name = |arn: &str| arn.rsplit(':').next().unwrap_or(arn).to_owned();
     let identity = Identity {
         execution_arn: recording.context.execution.clone(),
