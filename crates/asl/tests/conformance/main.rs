@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use agreement::Disagreement;
-use answers::{InputOutput, Validation};
+use answers::{InputOutput, TriedState, Validation};
 use exceptions::EXCEPTIONS;
 use recording::Recording;
 
@@ -61,6 +61,9 @@ fn judge(folder: &Path, only: Option<&str>) -> Vec<Verdict> {
     }
     for recorded in one::<Validation>(&folder.join("validation.json")) {
         verdicts.push(Verdict { kind: "validations", result: recorded.judge(), id: recorded.id });
+    }
+    for recorded in one::<TriedState>(&folder.join("teststate.json")) {
+        verdicts.push(Verdict { kind: "states", result: recorded.judge(), id: recorded.id });
     }
     verdicts
 }

@@ -74,14 +74,6 @@ fn hide_times(value: Value) -> Value {
 
 /// In the fields that hold JSON, a text that is no object is read too: its spaces mean nothing, its values do.
 fn read_json_texts(event: Value) -> Value {
-    let read = |value: Value| match value {
-        Value::String(text) => match serde_json::from_str::<Value>(&text) {
-            Ok(parsed) => json!({ TEXT: parsed }),
-            Err(_) => Value::String(text),
-        },
-        Value::Array(_) => json!({ TEXT: value }),
-        other => other,
-    };
     let Value::Object(mut fields) = event else { return event };
     for (name, details) in &mut fields {
         let Value::Object(details) = details else { continue };
@@ -90,14 +82,48 @@ fn read_json_texts(event: Value) -> Value {
         }
         for name in JSON_TEXTS {
             if let Some(field) = details.get_mut(name) {
-                *field = read(field.take());
+                *field = read_json_text(field.take());
             }
         }
         if let Some(Value::Object(variables)) = details.get_mut("assignedVariables") {
-            variables.values_mut().for_each(|variable| *variable = read(variable.take()));
+            variables.values_mut().for_each(|variable| *variable = read_json_text(variable.take()));
         }
     }
     Value::Object(fields)
+}
+
+fn read_json_text(value: Value) -> Value {
+    match value {
+        Value::String(text) => match serde_json::from_str::<Value>(&text) {
+            Ok(parsed) => json!({ TEXT: parsed }),
+            Err(_) => Value::String(text),
+        },
+        Value::Array(_) => json!({ TEXT: value }),
+        other => other,
+    }
+}
+
+/// An answer of TestState: the output and what the inspection shows are JSON texts.
+pub fn as_recorded_answer(answer: Value) -> Value {
+    let mut answer = hide_times(parse_objects_outside(answer));
+    if let Some(output) = answer.get_mut("output") {
+        *output = read_json_text(output.take());
+    }
+    if let Some(Value::Object(inspection)) = answer.get_mut("inspectionData") {
+        inspection.values_mut().for_each(|field| *field = read_json_text(field.take()));
+    }
+    answer
+}
+
+/// The texts of an answer and of its inspection that hold objects, but none inside those.
+fn parse_objects_outside(answer: Value) -> Value {
+    let Value::Object(fields) = answer else { return answer };
+    let read = |(name, field): (String, Value)| match (name.as_str(), field) {
+        ("inspectionData", inspection) => (name, parse_objects_outside(inspection)),
+        (_, Value::String(text)) => (name, parse_objects(text.into())),
+        (_, other) => (name, other),
+    };
+    fields.into_iter().map(read).collect()
 }
 
 /// A step of a mask's path.
