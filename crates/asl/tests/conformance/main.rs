@@ -9,6 +9,7 @@ mod answers;
 mod corrupted;
 mod exceptions;
 mod histories;
+mod instants;
 mod masks;
 mod recording;
 mod replay;
