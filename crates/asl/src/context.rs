@@ -6,7 +6,7 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use crate::random::Random;
-use crate::value::Json;
+use crate::value::{Instant, Json};
 
 /// What a path or an expression sees while it is evaluated.
 #[derive(Clone, Copy)]
@@ -23,21 +23,40 @@ pub(crate) struct Scope<'a> {
     pub(crate) variables: &'a Variables,
     /// Where `$uuid`, `$random` and States.MathRandom come from.
     pub(crate) random: &'a Random,
+    /// What `$now` and `$millis` tell.
+    pub(crate) now: Instant,
 }
 
-/// The context object, made when somebody first looks at it.
+/// The context object, made when somebody first looks at the whole of it.
 pub(crate) struct Context<'a> {
     make: &'a dyn Fn() -> Value,
+    one: &'a dyn Fn(&str, &str) -> Option<Json>,
     made: OnceCell<Json>,
 }
 
 impl<'a> Context<'a> {
     pub(crate) fn new(make: &'a dyn Fn() -> Value) -> Self {
-        Self { make, made: OnceCell::new() }
+        Self::with_fields(make, &|_, _| None)
+    }
+
+    /// `one` tells a single field, such as `Execution` `Name`, without making the others; what it doesn't tell is looked up
+    /// in the whole.
+    pub(crate) fn with_fields(make: &'a dyn Fn() -> Value, one: &'a dyn Fn(&str, &str) -> Option<Json>) -> Self {
+        Self { make, one, made: OnceCell::new() }
     }
 
     pub(crate) fn json(&self) -> &Json {
         self.made.get_or_init(|| (self.make)().into())
+    }
+
+    /// A field of one of its sections; most expressions that look at the context want no more.
+    pub(crate) fn field(&self, section: &str, name: &str) -> Option<Json> {
+        if self.made.get().is_none()
+            && let Some(told) = (self.one)(section, name)
+        {
+            return Some(told);
+        }
+        self.json().value().get(section)?.get(name).cloned().map(Json::from)
     }
 }
 

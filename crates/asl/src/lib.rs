@@ -12,6 +12,7 @@ pub mod check;
 mod choice;
 mod context;
 mod definition;
+mod digest;
 mod execution;
 mod history;
 mod intrinsics;
@@ -25,7 +26,7 @@ pub mod test_state;
 mod testing;
 mod value;
 
-pub use definition::{Machine, Resource};
+pub use definition::{Machine, Pattern, Resource};
 pub use execution::{Closed, Command, Execution, Identity, Start, Status, Stimulus, Task, TaskId, TimerId};
 pub use history::{Detail, Event};
 pub use value::{Failure, Instant, Json};

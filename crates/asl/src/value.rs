@@ -52,6 +52,14 @@ impl Json {
         self.0.text.get_or_init(|| self.value().to_string())
     }
 
+    /// Whether it is more than a state may hand on: 256 KiB of text.
+    pub(crate) fn is_too_large(&self) -> bool {
+        const MOST_BYTES: usize = 262_144;
+        // Most values are small, and not worth writing down to see it.
+        let bound = self.0.value.get().map_or_else(|| self.0.jsonata.get().map_or(0, largest_jsonata), largest);
+        bound > MOST_BYTES && self.text().len() > MOST_BYTES
+    }
+
     /// A result of JSONata; it must be JSON: neither undefined nor a function.
     pub(crate) fn from_jsonata(value: JValue) -> Self {
         Self(Rc::new(Forms { jsonata: OnceCell::from(value), ..Forms::default() }))
@@ -97,6 +105,27 @@ fn plain(value: &JValue) -> Value {
         JValue::Array(items) => Value::Array(items.iter().map(plain).collect()),
         JValue::Object(fields) => Value::Object(fields.iter().map(|(key, field)| (key.clone(), plain(field))).collect()),
         _ => Value::Null,
+    }
+}
+
+/// The most bytes that a value's text can have: every character of a string escaped.
+fn largest(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 5,
+        Value::Number(_) => 25,
+        Value::String(text) => 2 + 6 * text.len(),
+        Value::Array(items) => 2 + items.iter().map(|item| 1 + largest(item)).sum::<usize>(),
+        Value::Object(fields) => 2 + fields.iter().map(|(key, field)| 4 + 6 * key.len() + largest(field)).sum::<usize>(),
+    }
+}
+
+fn largest_jsonata(value: &JValue) -> usize {
+    match value {
+        JValue::Number(_) => 25,
+        JValue::String(text) => 2 + 6 * text.len(),
+        JValue::Array(items) => 2 + items.iter().map(|item| 1 + largest_jsonata(item)).sum::<usize>(),
+        JValue::Object(fields) => 2 + fields.iter().map(|(key, field)| 4 + 6 * key.len() + largest_jsonata(field)).sum::<usize>(),
+        _ => 5,
     }
 }
 
