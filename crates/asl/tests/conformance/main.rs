@@ -12,6 +12,7 @@ mod histories;
 mod masks;
 mod recording;
 mod replay;
+mod states;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,6 +24,7 @@ use agreement::Disagreement;
 use answers::{InputOutput, Validation};
 use exceptions::EXCEPTIONS;
 use recording::Recording;
+use states::Trial;
 
 #[test]
 fn aws_recorded_what_the_engine_does() {
@@ -60,6 +62,9 @@ fn judge(folder: &Path, only: Option<&str>) -> Vec<Verdict> {
     }
     for recorded in one::<Validation>(&folder.join("validation.json")) {
         verdicts.push(Verdict { kind: "validations", result: recorded.judge(), id: recorded.id });
+    }
+    for recorded in one::<Trial>(&folder.join("teststate.json")) {
+        verdicts.push(Verdict { kind: "states", result: recorded.judge(), id: recorded.id });
     }
     verdicts
 }
