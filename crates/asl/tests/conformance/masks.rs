@@ -49,7 +49,7 @@ fn parse_objects(value: Value) -> Value {
 }
 
 /// Dates become `date` in whatever text, and what a key calls a timestamp becomes `timestamp`.
-fn hide_times(value: Value) -> Value {
+pub fn hide_times(value: Value) -> Value {
     static DATE: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})").expect("the pattern is well-formed")
     });
