@@ -49,7 +49,7 @@ fn parse_objects(value: Value) -> Value {
 }
 
 /// Dates become `date` in whatever text, and what a key calls a timestamp becomes `timestamp`.
-fn hide_times(value: Value) -> Value {
+pub fn hide_times(value: Value) -> Value {
     static DATE: LazyLock<Regex> = LazyLock::new(|| {
         let day = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])";
         let time = r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):?[0-5]\d)";
