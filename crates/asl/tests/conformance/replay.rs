@@ -16,7 +16,7 @@ use crate::recording::{Answer, RecordedTask, Recording, details, kind};
 pub struct Replay {
     /// How it stands in the end.
     pub status: Status,
-    /// Its history, as GetExecutionHistory would tell it.
+    /// Its history, as `GetExecutionHistory` would tell it.
     pub events: Vec<Value>,
     /// What went otherwise than the recording says, on the way.
     pub notes: Vec<String>,
