@@ -13,6 +13,7 @@ mod instants;
 mod masks;
 mod recording;
 mod replay;
+mod states;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,9 +22,10 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use agreement::Disagreement;
-use answers::{InputOutput, TriedState, Validation};
+use answers::{InputOutput, Validation};
 use exceptions::EXCEPTIONS;
 use recording::Recording;
+use states::Trial;
 
 #[test]
 fn aws_recorded_what_the_engine_does() {
@@ -63,7 +65,7 @@ fn judge(folder: &Path, only: Option<&str>) -> Vec<Verdict> {
     for recorded in one::<Validation>(&folder.join("validation.json")) {
         verdicts.push(Verdict { kind: "validations", result: recorded.judge(), id: recorded.id });
     }
-    for recorded in one::<TriedState>(&folder.join("teststate.json")) {
+    for recorded in one::<Trial>(&folder.join("teststate.json")) {
         verdicts.push(Verdict { kind: "states", result: recorded.judge(), id: recorded.id });
     }
     verdicts
