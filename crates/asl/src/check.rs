@@ -3,7 +3,7 @@
 //! [`text`] reads a definition as CreateStateMachine gets it, [`template`] one in which `${Name}` still stands for what a deployment
 //! puts there. Both give every finding at once, each with its place, the reason and what to do.
 //!
-//! What AWS itself refuses has [`Severity::Refused`]: its code, its words (where a record of them exists) and its order. Everything
+//! What AWS itself refuses has [`Severity::Error`]: its code, its words (where a record of them exists) and its order. Everything
 //! else is ours, and AWS takes such a definition: [`refusal`] is silent about it, and so is whoever creates a state machine.
 
 mod choice;
@@ -43,11 +43,11 @@ pub struct Finding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// AWS refuses the definition.
-    Refused,
+    Error,
     /// AWS takes it, this engine can't run it.
     Unsupported,
     /// AWS takes it; what stands there fails, or doesn't do what it says, when it is reached.
-    Error,
+    Fault,
     /// It runs, and may hurt.
     Warning,
 }
@@ -92,7 +92,7 @@ pub fn definition(definition: &Value, kind: Kind) -> Vec<Finding> {
 pub fn refusal(findings: &[Finding]) -> Option<String> {
     let refused: Vec<String> = findings
         .iter()
-        .filter(|finding| finding.severity == Severity::Refused)
+        .filter(|finding| finding.severity == Severity::Error)
         .map(|finding| {
             let location = if finding.location.is_empty() { "null" } else { &finding.location };
             // The sentence for text that is no JSON ends with its place already.
@@ -106,7 +106,7 @@ pub fn refusal(findings: &[Finding]) -> Option<String> {
 /// least severity to tell.
 pub fn validation(findings: &[Finding], least: Severity) -> Value {
     let diagnostic = |finding: &Finding| {
-        let severity = if finding.severity == Severity::Refused { "ERROR" } else { "WARNING" };
+        let severity = if finding.severity == Severity::Error { "ERROR" } else { "WARNING" };
         let mut diagnostic = json!({"severity": severity, "code": finding.code, "message": finding.message});
         if !finding.location.is_empty() {
             diagnostic["location"] = json!(finding.location);
@@ -114,7 +114,7 @@ pub fn validation(findings: &[Finding], least: Severity) -> Value {
         diagnostic
     };
     let diagnostics: Vec<Value> = findings.iter().filter(|finding| finding.severity <= least).map(diagnostic).collect();
-    let refused = findings.iter().any(|finding| finding.severity == Severity::Refused);
+    let refused = findings.iter().any(|finding| finding.severity == Severity::Error);
     json!({"result": if refused { "FAIL" } else { "OK" }, "diagnostics": diagnostics, "truncated": false})
 }
 
@@ -136,14 +136,14 @@ fn checked_text(definition: &str, kind: Kind, placeholders: Placeholders) -> Vec
     let mut findings = Findings::default();
     let hint = "A definition is one JSON object; an editor that checks JSON shows the place.";
     if definition.trim().is_empty() {
-        findings.add(Severity::Refused, "MISSING_DESCRIPTION", "", "The definition is empty", hint);
+        findings.add(Severity::Error, "MISSING_DESCRIPTION", "", "The definition is empty", hint);
         return findings.0;
     }
     let duplicates = match json::scan(definition) {
         Ok(duplicates) => duplicates,
         Err(json::Malformed { message, location }) => {
             let message = format!("{message}\n at {location}");
-            findings.add(Severity::Refused, "INVALID_JSON_DESCRIPTION", &location, message, hint);
+            findings.add(Severity::Error, "INVALID_JSON_DESCRIPTION", &location, message, hint);
             return findings.0;
         }
     };
@@ -153,12 +153,12 @@ fn checked_text(definition: &str, kind: Kind, placeholders: Placeholders) -> Vec
             findings.duplicate_state(&key, &place);
         } else {
             let message = format!("The field '{key}' is there twice, and only the last one counts");
-            findings.add(Severity::Error, "DUPLICATE_FIELD", &place, message, "Keep one of them.");
+            findings.add(Severity::Fault, "DUPLICATE_FIELD", &place, message, "Keep one of them.");
         }
     }
     match serde_json::from_str(definition) {
         Ok(value) => findings.0.extend(checked(&value, kind, placeholders)),
-        Err(error) => findings.add(Severity::Refused, "INVALID_JSON_DESCRIPTION", "", error.to_string(), hint),
+        Err(error) => findings.add(Severity::Error, "INVALID_JSON_DESCRIPTION", "", error.to_string(), hint),
     }
     findings.0
 }
@@ -193,12 +193,12 @@ impl Findings {
 
     /// What AWS's schema refuses.
     fn refused(&mut self, location: &str, message: impl Into<String>, hint: impl Into<String>) {
-        self.add(Severity::Refused, "SCHEMA_VALIDATION_FAILED", location, message, hint);
+        self.add(Severity::Error, "SCHEMA_VALIDATION_FAILED", location, message, hint);
     }
 
     fn duplicate_state(&mut self, name: &str, location: &str) {
         let hint = "A state's name is unique in the whole definition, branches and item processors included: rename one of them.";
-        self.add(Severity::Refused, "DUPLICATE_STATE_NAME", location, format!("Duplicate State name: {name}"), hint);
+        self.add(Severity::Error, "DUPLICATE_STATE_NAME", location, format!("Duplicate State name: {name}"), hint);
     }
 }
 

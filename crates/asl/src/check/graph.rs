@@ -14,7 +14,7 @@ pub(super) fn check(machine: &Workflow, findings: &mut Findings) {
         endless(machine, findings);
     } else {
         let hint = "Give the last state \"End\": true, or let a Choice lead out to a Succeed or Fail state.";
-        findings.add(Severity::Refused, "MISSING_END_STATE", "", "Workflow has no terminal state", hint);
+        findings.add(Severity::Error, "MISSING_END_STATE", "", "Workflow has no terminal state", hint);
     }
     inner(machine, findings);
 }
@@ -35,7 +35,7 @@ fn targets(workflow: &Workflow, findings: &mut Findings) {
             Some(near) => format!("Did you mean {near}?"),
             None => "Name a state of the same States: nothing leads into a branch or out of it.".to_owned(),
         };
-        findings.add(Severity::Refused, "MISSING_TRANSITION_TARGET", location, format!("Missing 'Next' target: {target}"), hint);
+        findings.add(Severity::Error, "MISSING_TRANSITION_TARGET", location, format!("Missing 'Next' target: {target}"), hint);
     };
     for state in &workflow.states {
         for transition in state.transitions.iter().filter(|transition| workflow.index(&transition.to).is_none()) {
@@ -59,7 +59,7 @@ fn unreachable(workflow: &Workflow, findings: &mut Findings) {
         if !reached {
             let message = format!("State \"{}\" is not reachable.", state.name);
             let hint = "Lead to it with a Next, a Default or a Catch, or take it out.";
-            findings.add(Severity::Refused, "MISSING_TRANSITION_TARGET", &state.location, message, hint);
+            findings.add(Severity::Error, "MISSING_TRANSITION_TARGET", &state.location, message, hint);
         }
     }
 }

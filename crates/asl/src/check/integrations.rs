@@ -83,7 +83,7 @@ pub(super) fn known(service: &str, action: &str, suffix: &str) -> Result<Argumen
     let none = |hint: String| Err(Unknown::Resource { hint });
     if let Some(sdk) = service.strip_prefix("aws-sdk:") {
         if !matches!(suffix, "" | ".waitForTaskToken") {
-            let hint = format!("Calls through the SDK have no {suffix}: start the job, wait, and read its state in a loop{}.", optimized_too(action));
+            let hint = format!("Calls through the SDK have no {suffix}: start the job, wait, and read its state in a loop{}.", optimized_too(sdk, action));
             return none(hint);
         }
         let mut actions = actions_of(sdk).peekable();
@@ -262,10 +262,13 @@ fn sdk_name(service: &str) -> &str {
     }
 }
 
-/// A job of the same name that can be waited for.
-fn optimized_too(action: &str) -> String {
-    let found = OPTIMIZED.iter().find(|(_, actions)| actions.iter().any(|known| known.name == action && known.suffixes.contains(&".sync")));
-    found.map_or_else(String::new, |(service, _)| format!(", or use arn:aws:states:::{service}:{action}.sync"))
+/// The same call where it can be waited for.
+fn optimized_too(sdk: &str, action: &str) -> String {
+    let waits = |known: &Action| known.name == action && known.suffixes.contains(&".sync");
+    OPTIMIZED
+        .iter()
+        .find(|(service, actions)| sdk_name(service) == sdk && actions.iter().any(waits))
+        .map_or_else(String::new, |(service, _)| format!(", or use arn:aws:states:::{service}:{action}.sync"))
 }
 
 fn lines() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {

@@ -48,7 +48,7 @@ impl Checker<'_> {
                         (Some(name), Language::Jsonata) => {
                             let message = format!("The key '{key}' is JSONPath; under JSONata its value stays the text that it is");
                             let hint = format!("Write \"{name}\": \"{{% … %}}\".");
-                            self.findings.add(Severity::Error, "JSONPATH_KEY", &place, message, hint);
+                            self.findings.add(Severity::Fault, "JSONPATH_KEY", &place, message, hint);
                         }
                         (None, _) => {
                             if language == Language::JsonPath {
@@ -157,7 +157,7 @@ impl Checker<'_> {
             Ok(reads) => {
                 for message in reads.miscounted {
                     let hint = "The developer guide lists the arguments of each intrinsic function.";
-                    self.findings.add(Severity::Error, "WRONG_ARGUMENTS", place, message, hint);
+                    self.findings.add(Severity::Fault, "WRONG_ARGUMENTS", place, message, hint);
                 }
                 for path in reads.paths {
                     self.path_read(path, place);
@@ -192,12 +192,12 @@ impl Checker<'_> {
                 Some(source) => self.expression(source, location, moment),
                 None => {
                     let hint = "End it with %} and nothing behind it.";
-                    self.findings.add(Severity::Error, "UNCLOSED_EXPRESSION", location, "An expression begins with {% and does not end", hint);
+                    self.findings.add(Severity::Fault, "UNCLOSED_EXPRESSION", location, "An expression begins with {% and does not end", hint);
                 }
             },
             None if text.trim_start().starts_with("{%") && text.trim_end().ends_with("%}") => {
                 let message = "White space around {% … %} makes a text of the expression";
-                self.findings.add(Severity::Error, "UNCLOSED_EXPRESSION", location, message, "Take the white space away.");
+                self.findings.add(Severity::Fault, "UNCLOSED_EXPRESSION", location, message, "Take the white space away.");
             }
             None if paths::looks_like_path(text) || paths::is_intrinsic(text) => {
                 let message = format!("'{text}' is JSONPath; under JSONata it stays the text that it is");
@@ -214,7 +214,7 @@ impl Checker<'_> {
             Ok(reads) => reads,
             Err(message) => {
                 let hint = "The expression is not JSONata: try it at try.jsonata.org.";
-                return self.findings.add(Severity::Refused, "INVALID_JSONATA_EXPRESSION", location, message, hint);
+                return self.findings.add(Severity::Error, "INVALID_JSONATA_EXPRESSION", location, message, hint);
             }
         };
         self.passes_task_token |= expressions::passes_task_token(&reads);
@@ -224,7 +224,7 @@ impl Checker<'_> {
         }
         for name in reads.rebound {
             let message = format!("The expression assigns ${name}, which is reserved");
-            self.findings.add(Severity::Error, "RESERVED_NAME", location, message, "Choose another name.");
+            self.findings.add(Severity::Fault, "RESERVED_NAME", location, message, "Choose another name.");
         }
         for function in reads.unknown_functions {
             let message = format!("There is no function {function}");
@@ -236,7 +236,7 @@ impl Checker<'_> {
                     None => "JSONata's functions are at docs.jsonata.org; Step Functions adds $partition, $range, $hash, $random, $uuid and $parse.".to_owned(),
                 },
             };
-            self.findings.add(Severity::Error, "UNKNOWN_FUNCTION", location, message, hint);
+            self.findings.add(Severity::Fault, "UNKNOWN_FUNCTION", location, message, hint);
         }
         for variable in reads.variables {
             self.reads.push(Read { name: variable.name, location: location.to_owned(), asked_for: variable.asked_for });
@@ -254,7 +254,7 @@ impl Checker<'_> {
                 "$" | "$$" => "The state's input is $states.input.".to_owned(),
                 name => format!("Write $states.input.{name} for the input's field, ${name} for a variable, '{name}' for a text."),
             };
-            self.findings.add(Severity::Refused, "UNSUPPORTED_JSONATA_EXPRESSION", location, message, hint);
+            self.findings.add(Severity::Error, "UNSUPPORTED_JSONATA_EXPRESSION", location, message, hint);
         }
     }
 
@@ -265,17 +265,17 @@ impl Checker<'_> {
             ("errorOutput", _) => {
                 let hint = "Only the Output and Assign of a Catch see $states.errorOutput.";
                 let message = "Field '$states.errorOutput' does not exist.";
-                self.findings.add(Severity::Refused, "UNSUPPORTED_JSONATA_EXPRESSION", location, message, hint);
+                self.findings.add(Severity::Error, "UNSUPPORTED_JSONATA_EXPRESSION", location, message, hint);
             }
             ("result", _) => {
                 let message = "There is no $states.result here";
                 let hint = "Only the Output and Assign of a Task, Parallel or Map see the result; what came in is $states.input.";
-                self.findings.add(Severity::Error, "MISSING_STATES_FIELD", location, message, hint);
+                self.findings.add(Severity::Fault, "MISSING_STATES_FIELD", location, message, hint);
             }
             (other, _) => {
                 let message = format!("$states has no field {other}");
                 let hint = "It has input, context, result (in Output and Assign) and errorOutput (in a Catch).";
-                self.findings.add(Severity::Error, "MISSING_STATES_FIELD", location, message, hint);
+                self.findings.add(Severity::Fault, "MISSING_STATES_FIELD", location, message, hint);
             }
         }
     }

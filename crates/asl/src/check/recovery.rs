@@ -45,7 +45,7 @@ impl Checker<'_> {
             {
                 let message = format!("MaxDelaySeconds ({longest}) is not greater than IntervalSeconds ({interval})");
                 let hint = "The cap cuts even the first wait: raise it, or leave it out.";
-                self.findings.add(Severity::Error, "RETRY_NUMBERS", &format!("{place}/MaxDelaySeconds"), message, hint);
+                self.findings.add(Severity::Fault, "RETRY_NUMBERS", &format!("{place}/MaxDelaySeconds"), message, hint);
             }
         }
     }
@@ -107,7 +107,7 @@ impl Checker<'_> {
             if let Some(before) = takes_all.filter(|before| *before < index) {
                 let message = format!("This rule is never looked at: {field}[{before}] takes every error before it");
                 let hint = "Put the rule for States.ALL last.";
-                self.findings.add(Severity::Error, "UNREACHABLE_RULE", &place, message, hint);
+                self.findings.add(Severity::Fault, "UNREACHABLE_RULE", &place, message, hint);
             }
             read.push((place, fields));
         }
@@ -144,7 +144,7 @@ impl Checker<'_> {
                     Some(near) => format!("Did you mean {near}?"),
                     None => format!("It knows {}.", RESERVED.join(", ")),
                 };
-                self.findings.add(Severity::Error, "UNKNOWN_ERROR", &place, message, hint);
+                self.findings.add(Severity::Fault, "UNKNOWN_ERROR", &place, message, hint);
             } else if name == "States.Runtime" {
                 let message = "A rule for States.Runtime never applies: such an error ends the execution";
                 let hint = "Put right what the definition asks for, such as a path into what is not there.";

@@ -23,7 +23,7 @@ impl<'a> Checker<'a> {
         };
         if name.is_empty() || name.chars().count() > LONGEST_NAME {
             let message = format!("A state's name has 1 to {LONGEST_NAME} characters");
-            self.findings.add(Severity::Refused, "INVALID_STATE_NAME", location, message, "Shorten it; a Comment has room for the rest.");
+            self.findings.add(Severity::Error, "INVALID_STATE_NAME", location, message, "Shorten it; a Comment has room for the rest.");
         }
         if self.names.insert(name, location.to_owned()).is_some() {
             self.findings.duplicate_state(name, location);
@@ -343,12 +343,12 @@ impl<'a> Checker<'a> {
             format!("Label contains invalid character: '{}'", mark.escape_debug())
         } else if !self.labels.insert(label) {
             let message = format!("Duplicate label: {label}");
-            return self.findings.add(Severity::Refused, "DUPLICATE_LABEL_NAME", &place, message, "Give each Map a Label of its own.");
+            return self.findings.add(Severity::Error, "DUPLICATE_LABEL_NAME", &place, message, "Give each Map a Label of its own.");
         } else {
             return;
         };
         let hint = "A Label has 1 to 40 characters, without white space, brackets, wildcards and \" # % \\ ^ | ~ ` $ & , ; : /.";
-        self.findings.add(Severity::Refused, "INVALID_LABEL_NAME", &place, message, hint);
+        self.findings.add(Severity::Error, "INVALID_LABEL_NAME", &place, message, hint);
     }
 
     /// What only a distributed Map has, and this engine doesn't run.

@@ -23,7 +23,7 @@ impl Checker<'_> {
                 Language::JsonPath => ("Parameters", "\"taskToken.$\": \"$$.Task.Token\""),
             };
             let hint = format!("Hand it on in {field}, as {token}, so that somebody can answer with SendTaskSuccess.");
-            self.findings.add(Severity::Error, "MISSING_TASK_TOKEN", &format!("{location}/{field}"), message, hint);
+            self.findings.add(Severity::Fault, "MISSING_TASK_TOKEN", &format!("{location}/{field}"), message, hint);
         }
         self.time_limits(fields, location, language, pattern.unwrap_or(Pattern::RequestResponse));
     }
@@ -103,7 +103,7 @@ impl Checker<'_> {
                 Some(near) => format!("Is {near} a slip of the pen?"),
                 None => format!("Add {required} to {field}."),
             };
-            self.findings.add(Severity::Error, "MISSING_ARGUMENT", &place, message, hint);
+            self.findings.add(Severity::Fault, "MISSING_ARGUMENT", &place, message, hint);
         }
         for (written, name) in given.keys().zip(&names) {
             let place = format!("{place}/{written}");
@@ -114,7 +114,7 @@ impl Checker<'_> {
                 // The SDK writes SSEKMSKeyId as SsekmsKeyId: only a small first letter is surely wrong.
                 Some(right) if name.starts_with(char::is_lowercase) => {
                     let message = format!("The field \"{name}\" is not supported by Step Functions");
-                    self.findings.add(Severity::Error, "UNKNOWN_ARGUMENT", &place, message, format!("Arguments begin with a capital: {right}."));
+                    self.findings.add(Severity::Fault, "UNKNOWN_ARGUMENT", &place, message, format!("Arguments begin with a capital: {right}."));
                 }
                 Some(_) => {}
                 None => {
@@ -123,7 +123,7 @@ impl Checker<'_> {
                         Some(near) => format!("Did you mean {near}?"),
                         None => format!("The call takes {}.", known.all.join(", ")),
                     };
-                    self.findings.add(Severity::Error, "UNKNOWN_ARGUMENT", &place, message, hint);
+                    self.findings.add(Severity::Fault, "UNKNOWN_ARGUMENT", &place, message, hint);
                 }
             }
         }
@@ -160,7 +160,7 @@ impl Checker<'_> {
         {
             let message = format!("HeartbeatSeconds ({heartbeat}) is not smaller than TimeoutSeconds ({timeout})");
             let hint = "The timeout always comes first, and a lost worker is never noticed: take a part of the timeout.";
-            self.findings.add(Severity::Error, "HEARTBEAT_NOT_SMALLER", &format!("{location}/HeartbeatSeconds"), message, hint);
+            self.findings.add(Severity::Fault, "HEARTBEAT_NOT_SMALLER", &format!("{location}/HeartbeatSeconds"), message, hint);
         }
         let has = |field: &str| fields.contains_key(field) || fields.contains_key(&format!("{field}Path"));
         if has("TimeoutSeconds") {
@@ -170,11 +170,11 @@ impl Checker<'_> {
         match pattern {
             Pattern::TaskToken if !has("HeartbeatSeconds") => {
                 let message = "A task that waits for its token has no timeout: if nobody answers, it waits for a year";
-                self.findings.add(Severity::Error, "MISSING_TIMEOUT", location, message, hint);
+                self.findings.add(Severity::Fault, "MISSING_TIMEOUT", location, message, hint);
             }
             Pattern::Sync => {
                 let message = "A task that waits for a job has no timeout: a job that hangs holds it for a year";
-                self.findings.add(Severity::Error, "MISSING_TIMEOUT", location, message, hint);
+                self.findings.add(Severity::Fault, "MISSING_TIMEOUT", location, message, hint);
             }
             Pattern::TaskToken | Pattern::RequestResponse => {
                 let message = "The task has no timeout: a call that hangs holds the execution";

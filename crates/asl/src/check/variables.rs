@@ -100,7 +100,7 @@ impl Follower<'_> {
                     places.join(", ")
                 )
             };
-            self.findings.add(Severity::Error, "UNASSIGNED_VARIABLE", &read.location, message, hint);
+            self.findings.add(Severity::Fault, "UNASSIGNED_VARIABLE", &read.location, message, hint);
         }
     }
 
@@ -111,7 +111,7 @@ impl Follower<'_> {
         for name in names.into_iter().filter(|name| outer.maybe.contains(*name)) {
             let message = format!("${name} belongs to the states around this branch, and a branch can't assign it");
             let hint = "Give the branch's variable a name of its own, and hand the value out with its output.";
-            self.findings.add(Severity::Error, "OUTER_VARIABLE", &state.location, message, hint);
+            self.findings.add(Severity::Fault, "OUTER_VARIABLE", &state.location, message, hint);
         }
     }
 }
