@@ -25,6 +25,13 @@ impl<'a> Found<'a> {
         }
     }
 
+    pub(super) fn into_owned(self) -> Found<'static> {
+        match self {
+            Self::One(value) => Found::One(Cow::Owned(value.into_owned())),
+            Self::Many(values) => Found::Many(values.into_iter().map(|value| Cow::Owned(value.into_owned())).collect()),
+        }
+    }
+
     pub(crate) fn into_json(self) -> Json {
         self.into_value().into_owned().into()
     }
@@ -132,10 +139,9 @@ fn array<'a>(node: &'a Value, step: &Step, before: &[Step]) -> Result<&'a Vec<Va
 fn first_of_many(step: &Step, node: &Value, before: &[Step]) -> Result<(), Miss> {
     match step {
         Step::Indices(_) | Step::Slice { .. } => array(node, step, before).map(|_| ()),
-        Step::Filter(_) if !node.is_object() && !node.is_array() => Err(Miss::Inapplicable(format!(
-            "Filter: [?] can not be applied to primitives. Current context is: {}",
-            shown(node)
-        ))),
+        Step::Filter(_) if !node.is_object() && !node.is_array() => {
+            Err(Miss::Inapplicable(format!("Filter: [?] can not be applied to primitives. Current context is: {}", shown(node))))
+        }
         _ => Ok(()),
     }
 }
