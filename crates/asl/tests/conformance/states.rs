@@ -29,7 +29,8 @@ impl Trial {
         let result = Json::from(read(expected["inspectionData"].get("result").unwrap_or(&expected["output"]).clone()));
         let answer = test_state(&request, &circumstances, &mut |_| Ok(result.clone()));
         let told = |disagreement: Disagreement| disagreement.note(format!("request: {}", self.request));
-        let mut names = Names { any_text: true, ..Names::default() };
+        let mut names = Names::default();
+        names.any_text = true;
         names.keep(&self.request);
         match (answer, expected["error"].as_str(), expected["message"].as_str()) {
             (Err(refusal), Some(name), Some(message)) if refusal.name == name && message.ends_with(&refusal.message) => Ok(()),
