@@ -18,5 +18,6 @@ pub(crate) fn scope<Answer>(input: &Json, ask: impl FnOnce(&Scope<'_>) -> Answer
         error_output: None,
         variables: &variables,
         random: &Random::new(1, &[]),
+        now: crate::value::Instant(0),
     })
 }

@@ -1,11 +1,15 @@
 //! The recorded answers that are no histories: executions of which only the output was kept, definitions that were judged.
 
-use nightly_asl::Status;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use nightly_asl::check::{self, Finding, Kind};
+use nightly_asl::test_state::{Circumstances, test_state};
+use nightly_asl::{Instant, Status};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::agreement::{Disagreement, Names};
+use crate::masks::as_recorded_answer;
 use crate::recording::{Context, Recording, plain_arns};
 use crate::replay::replay;
 
@@ -32,11 +36,17 @@ impl InputOutput {
             nondeterminism: Vec::new(),
             parallel_normalised: true,
         };
-        let told = |ours: String| Disagreement::whole("the execution", self.output.to_string(), ours).note(format!("definition: {}", self.definition)).note(format!("input: {}", self.input));
+        let told = |ours: String| {
+            Disagreement::whole("the execution", self.output.to_string(), ours)
+                .note(format!("definition: {}", self.definition))
+                .note(format!("input: {}", self.input))
+        };
         match replay(&recording).map_err(told)?.status {
-            Status::Succeeded(output) => Names::default()
-                .compare(&self.output, output.value())
-                .map_err(|difference| Disagreement::new("output", difference).note(format!("definition: {}", self.definition)).note(format!("input: {}", self.input))),
+            Status::Succeeded(output) => Names::default().compare(&self.output, output.value()).map_err(|difference| {
+                Disagreement::new("output", difference)
+                    .note(format!("definition: {}", self.definition))
+                    .note(format!("input: {}", self.input))
+            }),
             other => Err(told(format!("{other:?}"))),
         }
     }
@@ -61,7 +71,8 @@ impl Validation {
         };
         let expected = plain_arns(self.expected.clone());
         let findings = check::text(&definition, kind);
-        self.compare(&expected, &findings).map_err(|disagreement| disagreement.note(format!("definition: {definition}")).note(format!("findings: {findings:?}")))
+        self.compare(&expected, &findings)
+            .map_err(|disagreement| disagreement.note(format!("definition: {definition}")).note(format!("findings: {findings:?}")))
     }
 
     fn compare(&self, expected: &Value, findings: &[Finding]) -> Result<(), Disagreement> {
@@ -71,12 +82,45 @@ impl Validation {
             if message.starts_with("Error=ValueError") {
                 return if errors.is_empty() { Err(Disagreement::whole("the definition", "is refused", "no error")) } else { Ok(()) };
             }
-            let said = errors.first().map_or_else(|| "no error".to_owned(), |finding| format!("{}: {} at {}", finding.code, finding.message, finding.location));
+            let said = errors
+                .first()
+                .map_or_else(|| "no error".to_owned(), |finding| format!("{}: {} at {}", finding.code, finding.message, finding.location));
             let ours = format!("Invalid State Machine Definition: '{said}'");
             return if message.ends_with(&ours) { Ok(()) } else { Err(Disagreement::whole("the refusal", message, ours)) };
         }
-        let ours: Vec<Value> = errors.iter().map(|finding| serde_json::json!({ "code": finding.code, "location": finding.location, "message": finding.message, "severity": "ERROR" })).collect();
+        let ours: Vec<Value> = errors
+            .iter()
+            .map(|finding| json!({ "code": finding.code, "location": finding.location, "message": finding.message, "severity": "ERROR" }))
+            .collect();
         let recorded = expected.get("diagnostics").cloned().unwrap_or(Value::Array(Vec::new()));
         Names::default().compare(&recorded, &Value::Array(ours)).map_err(|difference| Disagreement::new("the diagnostics", difference))
+    }
+}
+
+/// A state that was tried by itself, and what AWS answered.
+#[derive(Deserialize, Clone)]
+pub struct TriedState {
+    pub id: String,
+    request: Value,
+    pub expected: Value,
+}
+
+impl TriedState {
+    pub fn judge(&self) -> Result<(), Disagreement> {
+        let circumstances =
+            Circumstances { at: Instant(1_730_720_447_000), region: "us-east-1".into(), account: "111111111111".into(), seed: 1 };
+        let tried = catch_unwind(AssertUnwindSafe(|| test_state(&self.request, &circumstances)));
+        let ours = match tried {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => json!({ "error": error.name, "message": error.message }),
+            Err(_) => json!({ "panicked": true }),
+        };
+        let (recorded, ours) = (as_recorded_answer(plain_arns(self.expected.clone())), as_recorded_answer(ours));
+        let mut names = Names::default();
+        names.keep(&self.request);
+        names.compare(&recorded, &ours).map_err(|difference| {
+            let disagreement = Disagreement::new("the answer", difference).note(format!("request: {}", self.request));
+            disagreement.note(format!("AWS's: {recorded}")).note(format!("ours:  {ours}"))
+        })
     }
 }

@@ -9,10 +9,10 @@ mod answers;
 mod corrupted;
 mod exceptions;
 mod histories;
+mod instants;
 mod masks;
 mod recording;
 mod replay;
-mod states;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,10 +21,9 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use agreement::Disagreement;
-use answers::{InputOutput, Validation};
+use answers::{InputOutput, TriedState, Validation};
 use exceptions::EXCEPTIONS;
 use recording::Recording;
-use states::Trial;
 
 #[test]
 fn aws_recorded_what_the_engine_does() {
@@ -33,7 +32,8 @@ fn aws_recorded_what_the_engine_does() {
         return;
     };
     let only = variable("ASL_CASE");
-    let verdicts: Vec<_> = judge(&folder, only.as_deref()).into_iter().filter(|verdict| only.as_ref().is_none_or(|text| verdict.id.contains(text))).collect();
+    let verdicts: Vec<_> =
+        judge(&folder, only.as_deref()).into_iter().filter(|verdict| only.as_ref().is_none_or(|text| verdict.id.contains(text))).collect();
     let report = Report::of(&verdicts);
     println!("{}", report.text);
     assert!(only.is_some() || report.faults.is_empty(), "{}", report.faults.join("\n"));
@@ -63,7 +63,7 @@ fn judge(folder: &Path, only: Option<&str>) -> Vec<Verdict> {
     for recorded in one::<Validation>(&folder.join("validation.json")) {
         verdicts.push(Verdict { kind: "validations", result: recorded.judge(), id: recorded.id });
     }
-    for recorded in one::<Trial>(&folder.join("teststate.json")) {
+    for recorded in one::<TriedState>(&folder.join("teststate.json")) {
         verdicts.push(Verdict { kind: "states", result: recorded.judge(), id: recorded.id });
     }
     verdicts
@@ -108,7 +108,11 @@ impl Report {
             lines.push(format!("{kind}: {agree} of {all}"));
         }
         let all = verdicts.len();
-        lines.push(format!("{} of {all} answers agree, {exceptions} exceptions ({})", all - exceptions - disagreements, percent(exceptions, all)));
+        lines.push(format!(
+            "{} of {all} answers agree, {exceptions} exceptions ({})",
+            all - exceptions - disagreements,
+            percent(exceptions, all)
+        ));
         if disagreements > 0 {
             faults.push(format!("{disagreements} answers disagree"));
         }

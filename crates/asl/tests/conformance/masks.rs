@@ -51,7 +51,9 @@ fn parse_objects(value: Value) -> Value {
 /// Dates become `date` in whatever text, and what a key calls a timestamp becomes `timestamp`.
 pub fn hide_times(value: Value) -> Value {
     static DATE: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})").expect("the pattern is well-formed")
+        let day = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])";
+        let time = r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):?[0-5]\d)";
+        Regex::new(&format!("{day}T{time}")).expect("the pattern is well-formed")
     });
     match value {
         Value::String(text) => DATE.replace_all(&text, "date").into_owned().into(),
@@ -74,14 +76,6 @@ pub fn hide_times(value: Value) -> Value {
 
 /// In the fields that hold JSON, a text that is no object is read too: its spaces mean nothing, its values do.
 fn read_json_texts(event: Value) -> Value {
-    let read = |value: Value| match value {
-        Value::String(text) => match serde_json::from_str::<Value>(&text) {
-            Ok(parsed) => json!({ TEXT: parsed }),
-            Err(_) => Value::String(text),
-        },
-        Value::Array(_) => json!({ TEXT: value }),
-        other => other,
-    };
     let Value::Object(mut fields) = event else { return event };
     for (name, details) in &mut fields {
         let Value::Object(details) = details else { continue };
@@ -90,14 +84,48 @@ fn read_json_texts(event: Value) -> Value {
         }
         for name in JSON_TEXTS {
             if let Some(field) = details.get_mut(name) {
-                *field = read(field.take());
+                *field = read_json_text(field.take());
             }
         }
         if let Some(Value::Object(variables)) = details.get_mut("assignedVariables") {
-            variables.values_mut().for_each(|variable| *variable = read(variable.take()));
+            variables.values_mut().for_each(|variable| *variable = read_json_text(variable.take()));
         }
     }
     Value::Object(fields)
+}
+
+fn read_json_text(value: Value) -> Value {
+    match value {
+        Value::String(text) => match serde_json::from_str::<Value>(&text) {
+            Ok(parsed) => json!({ TEXT: parsed }),
+            Err(_) => Value::String(text),
+        },
+        Value::Array(_) => json!({ TEXT: value }),
+        other => other,
+    }
+}
+
+/// An answer of TestState: the output and what the inspection shows are JSON texts.
+pub fn as_recorded_answer(answer: Value) -> Value {
+    let mut answer = hide_times(parse_objects_outside(answer));
+    if let Some(output) = answer.get_mut("output") {
+        *output = read_json_text(output.take());
+    }
+    if let Some(Value::Object(inspection)) = answer.get_mut("inspectionData") {
+        inspection.values_mut().for_each(|field| *field = read_json_text(field.take()));
+    }
+    answer
+}
+
+/// The texts of an answer and of its inspection that hold objects, but none inside those.
+fn parse_objects_outside(answer: Value) -> Value {
+    let Value::Object(fields) = answer else { return answer };
+    let read = |(name, field): (String, Value)| match (name.as_str(), field) {
+        ("inspectionData", inspection) => (name, parse_objects_outside(inspection)),
+        (_, Value::String(text)) => (name, parse_objects(text.into())),
+        (_, other) => (name, other),
+    };
+    fields.into_iter().map(read).collect()
 }
 
 /// A step of a mask's path.
@@ -200,21 +228,40 @@ fn an_object_in_a_text_is_parsed_once_and_a_list_keeps_its_values() {
 
 #[test]
 fn dates_and_timestamps_are_hidden() {
-    let event = json!({ "timestamp": 1.5, "x": "at 2024-11-04T11:40:47.123Z!", "MyTimestamp": "2024-11-04T11:40:47+00:00", "y": "2024-11-04" });
+    let event =
+        json!({ "timestamp": 1.5, "x": "at 2024-11-04T11:40:47.123Z!", "MyTimestamp": "2024-11-04T11:40:47+00:00", "y": "2024-11-04" });
     assert_eq!(hide(vec![event], &[]), [json!({ "timestamp": "timestamp", "x": "at date!", "MyTimestamp": "date", "y": "2024-11-04" })]);
+}
+
+#[test]
+fn what_is_no_date_is_not_hidden_as_one() {
+    for text in ["2016-13-05T21:29:29Z", "2016-12-05T25:29:29Z", "2016-12-05T21:29:29", "2016-12-05 21:29:29Z"] {
+        assert_eq!(hide(vec![json!({ "x": text, "timestamp": text })], &[]), [json!({ "x": text, "timestamp": "timestamp" })]);
+    }
 }
 
 #[test]
 fn a_mask_overwrites_what_its_path_finds_and_nothing_else() {
     let event = json!({ "d": { "output": { "Start-Date": 1, "other": { "Start-Date": 2 } }, "Start-Date": 3 } });
     let mask = Mask::At("$..output.Start-Date".into(), "hidden".into(), false);
-    assert_eq!(hide(vec![event], &[mask]), [json!({ "d": { "output": { "Start-Date": "hidden", "other": { "Start-Date": 2 } }, "Start-Date": 3 } })]);
+    assert_eq!(
+        hide(vec![event], &[mask]),
+        [json!({ "d": { "output": { "Start-Date": "hidden", "other": { "Start-Date": 2 } }, "Start-Date": 3 } })]
+    );
 }
 
 #[test]
 fn events_in_a_parallel_lose_their_ids_and_what_closes_it() {
     let event = |id: u64, kind: &str| json!({ "id": id, "previousEventId": id - 1, "type": kind });
-    let kinds = ["ParallelStateEntered", "ParallelStateStarted", "PassStateEntered", "PassStateExited", "ParallelStateSucceeded", "ParallelStateExited", "ExecutionSucceeded"];
+    let kinds = [
+        "ParallelStateEntered",
+        "ParallelStateStarted",
+        "PassStateEntered",
+        "PassStateExited",
+        "ParallelStateSucceeded",
+        "ParallelStateExited",
+        "ExecutionSucceeded",
+    ];
     let events = kinds.iter().zip(1..).map(|(kind, id)| event(id, kind)).collect();
     let ids: Vec<_> = forget_order_in_parallel(events).iter().map(|event| event["id"].clone()).collect();
     assert_eq!(ids, [json!(1), json!(2), json!([0]), json!([0]), json!(6), json!(7)]);

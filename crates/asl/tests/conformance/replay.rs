@@ -23,7 +23,7 @@ pub struct Replay {
 }
 
 /// 2024-11-04T11:40:47Z: any instant would do, since recordings hide theirs.
-const BEGIN: Instant = Instant(1_730_720_447_000);
+pub const BEGIN: Instant = Instant(1_730_720_447_000);
 
 /// More than any recorded execution takes, so that one that never ends is a disagreement and not a test that hangs.
 const MOST_STEPS: usize = 20_000;
@@ -37,7 +37,8 @@ pub fn replay(recording: &Recording) -> Result<Replay, String> {
 }
 
 fn run(recording: &Recording) -> Result<Replay, String> {
-    let machine = Machine::load(&recording.definition, Kind::Standard).map_err(|findings| format!("refused the definition: {findings:?}"))?;
+    let machine =
+        Machine::load(&recording.definition, Kind::Standard).map_err(|findings| format!("refused the definition: {findings:?}"))?;
     let name = |arn: &str| arn.rsplit(':').next().unwrap_or(arn).to_owned();
     let identity = Identity {
         execution_arn: recording.context.execution.clone(),
