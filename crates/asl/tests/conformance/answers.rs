@@ -1,15 +1,11 @@
 //! The recorded answers that are no histories: executions of which only the output was kept, definitions that were judged.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use nightly_asl::check::{self, Finding, Kind};
-use nightly_asl::test_state::{Circumstances, test_state};
-use nightly_asl::{Instant, Status};
+use nightly_asl::Status;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::agreement::{Disagreement, Names};
-use crate::masks::as_recorded_answer;
 use crate::recording::{Context, Recording, plain_arns};
 use crate::replay::replay;
 
@@ -94,33 +90,5 @@ impl Validation {
             .collect();
         let recorded = expected.get("diagnostics").cloned().unwrap_or(Value::Array(Vec::new()));
         Names::default().compare(&recorded, &Value::Array(ours)).map_err(|difference| Disagreement::new("the diagnostics", difference))
-    }
-}
-
-/// A state that was tried by itself, and what AWS answered.
-#[derive(Deserialize, Clone)]
-pub struct TriedState {
-    pub id: String,
-    request: Value,
-    pub expected: Value,
-}
-
-impl TriedState {
-    pub fn judge(&self) -> Result<(), Disagreement> {
-        let circumstances =
-            Circumstances { at: Instant(1_730_720_447_000), region: "us-east-1".into(), account: "111111111111".into(), seed: 1 };
-        let tried = catch_unwind(AssertUnwindSafe(|| test_state(&self.request, &circumstances)));
-        let ours = match tried {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => json!({ "error": error.name, "message": error.message }),
-            Err(_) => json!({ "panicked": true }),
-        };
-        let (recorded, ours) = (as_recorded_answer(plain_arns(self.expected.clone())), as_recorded_answer(ours));
-        let mut names = Names::default();
-        names.keep(&self.request);
-        names.compare(&recorded, &ours).map_err(|difference| {
-            let disagreement = Disagreement::new("the answer", difference).note(format!("request: {}", self.request));
-            disagreement.note(format!("AWS's: {recorded}")).note(format!("ours:  {ours}"))
-        })
     }
 }

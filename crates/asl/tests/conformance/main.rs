@@ -13,6 +13,7 @@ mod instants;
 mod masks;
 mod recording;
 mod replay;
+mod states;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,9 +22,10 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use agreement::Disagreement;
-use answers::{InputOutput, TriedState, Validation};
+use answers::{InputOutput, Validation};
 use exceptions::EXCEPTIONS;
 use recording::Recording;
+use states::TriedState;
 
 #[test]
 fn aws_recorded_what_the_engine_does() {
