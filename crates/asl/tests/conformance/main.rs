@@ -25,7 +25,11 @@ use agreement::Disagreement;
 use answers::{InputOutput, Validation};
 use exceptions::EXCEPTIONS;
 use recording::Recording;
+<<<<<<< HEAD
 use states::TriedState;
+=======
+use states::Trial;
+>>>>>>> main
 
 #[test]
 fn aws_recorded_what_the_engine_does() {
@@ -65,7 +69,7 @@ fn judge(folder: &Path, only: Option<&str>) -> Vec<Verdict> {
     for recorded in one::<Validation>(&folder.join("validation.json")) {
         verdicts.push(Verdict { kind: "validations", result: recorded.judge(), id: recorded.id });
     }
-    for recorded in one::<TriedState>(&folder.join("teststate.json")) {
+    for recorded in one::<Trial>(&folder.join("teststate.json")) {
         verdicts.push(Verdict { kind: "states", result: recorded.judge(), id: recorded.id });
     }
     verdicts
