@@ -1,9 +1,6 @@
 //! The recorded answers that are no histories: executions of which only the output was kept, definitions that were judged.
 
-<<<<<<< HEAD
-=======
 
->>>>>>> main
 use nightly_asl::check::{self, Finding, Kind};
 use nightly_asl::Status;
 use serde::Deserialize;

@@ -25,11 +25,7 @@ use agreement::Disagreement;
 use answers::{InputOutput, Validation};
 use exceptions::EXCEPTIONS;
 use recording::Recording;
-<<<<<<< HEAD
-use states::TriedState;
-=======
 use states::Trial;
->>>>>>> main
 
 #[test]
 fn aws_recorded_what_the_engine_does() {
