@@ -403,7 +403,7 @@ mod tests {
         }
 
         #[test]
-        fn names_in_brackets_stand_for_themselves(name in r#"[^'\],]{1,12}"#) {
+        fn names_in_brackets_stand_for_themselves(name in r"[^'\],]{1,12}") {
             let read = path(&format!("$['{name}']"));
             prop_assert!(read.is_ok_and(|path| path.is_reference()));
         }
