@@ -1,8 +1,7 @@
 //! The recorded answers that are no histories: executions of which only the output was kept, definitions that were judged.
 
-
-use nightly_asl::check::{self, Finding, Kind};
 use nightly_asl::Status;
+use nightly_asl::check::{self, Finding, Kind};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -68,11 +67,11 @@ impl Validation {
         };
         let expected = plain_arns(self.expected.clone());
         let findings = check::text(&definition, kind);
-        self.compare(&expected, &findings)
+        Self::compare(&expected, &findings)
             .map_err(|disagreement| disagreement.note(format!("definition: {definition}")).note(format!("findings: {findings:?}")))
     }
 
-    fn compare(&self, expected: &Value, findings: &[Finding]) -> Result<(), Disagreement> {
+    fn compare(expected: &Value, findings: &[Finding]) -> Result<(), Disagreement> {
         let errors: Vec<_> = findings.iter().filter(|finding| finding.severity == check::Severity::Error).collect();
         if let Some(message) = expected["message"].as_str() {
             // What LocalStack's own tests refuse so, AWS refuses in words that were not recorded.
