@@ -1,11 +1,20 @@
 //! One execution: told what happens, it says what it wants next.
 
-use serde::{Deserialize, Serialize};
+mod running;
+mod states;
+pub(crate) mod trial;
+mod trouble;
+
+use std::collections::VecDeque;
 use std::rc::Rc;
 
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
 use crate::definition::{Machine, Resource};
-use crate::history::Event;
+use crate::history::{Detail, Event};
 use crate::value::{Failure, Instant, Json};
+use running::{Due, Step, Thread};
 
 /// Who an execution is: what the context object and the history say of it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -74,7 +83,7 @@ pub struct Task {
     /// Where a token is waited for: the token.
     pub token: Option<Rc<str>>,
     /// The role to take on (`Credentials`), if any.
-    pub role: Option<Json>,
+    pub role: Option<Rc<str>>,
     /// How often this entry of the state was tried before.
     pub retries: u32,
     /// How often the state was entered before in this execution, whichever branch or item.
@@ -122,31 +131,167 @@ pub enum Status {
 pub struct Closed;
 
 /// One run of a state machine.
-pub struct Execution {}
+pub struct Execution {
+    machine: Machine,
+    start: Start,
+    role: Rc<str>,
+    region: Rc<str>,
+    status: Status,
+    now: Instant,
+    /// The threads of control: the root, and one for every branch and item. A place is used again when its thread is dropped.
+    threads: Vec<Option<Thread>>,
+    agenda: VecDeque<Step>,
+    history: Vec<Event>,
+    commands: Vec<Command>,
+    /// What is waited for, and by which thread.
+    tasks: Vec<(TaskId, usize)>,
+    timers: Vec<(TimerId, usize, Due)>,
+    next_task: u64,
+    next_timer: u64,
+    /// How often each state was entered, by its number.
+    entries: Vec<u32>,
+    redrives: u32,
+    /// The context object of a state that is tried by itself; an execution makes its own.
+    tried_context: Option<Rc<Value>>,
+}
+
+/// The most events that a history holds («Quotas related to state machine executions»).
+const MOST_EVENTS: usize = 25_000;
 
 impl Execution {
     /// Begins; what it wants first is in `commands`.
-    pub fn start(_machine: &Machine, _start: Start) -> Self {
-        todo!()
+    pub fn start(machine: &Machine, start: Start) -> Self {
+        let mut execution = Self::new(machine, start);
+        let input = execution.start.input.clone();
+        let flow = machine.0.flow.clone();
+        let root = execution.add_thread(Thread::root(flow.clone()));
+        execution.set_execution_timer();
+        execution.agenda.push_back(Step { thread: root, state: flow.start, input });
+        execution.run();
+        execution
+    }
+
+    /// One in which nothing has happened but its start.
+    fn new(machine: &Machine, start: Start) -> Self {
+        let mut execution = Self {
+            machine: machine.clone(),
+            role: start.identity.role_arn.as_str().into(),
+            region: start.identity.execution_arn.split(':').nth(3).unwrap_or_default().into(),
+            status: Status::Running,
+            now: start.at,
+            threads: Vec::new(),
+            agenda: VecDeque::new(),
+            history: Vec::with_capacity(128),
+            commands: Vec::new(),
+            tasks: Vec::new(),
+            timers: Vec::new(),
+            next_task: 1,
+            next_timer: 1,
+            entries: vec![0; machine.0.states],
+            redrives: 0,
+            tried_context: None,
+            start,
+        };
+        let input = execution.start.input.clone();
+        execution.note(0, Detail::ExecutionStarted { input, role: execution.role.clone() });
+        execution
     }
 
     /// Tells what happened. Instants never go back.
-    pub fn apply(&mut self, _stimulus: Stimulus, _at: Instant) -> Result<(), Closed> {
-        todo!()
+    pub fn apply(&mut self, stimulus: Stimulus, at: Instant) -> Result<(), Closed> {
+        self.now = at.max(self.now);
+        match stimulus {
+            Stimulus::Redrive => self.redrive()?,
+            _ if self.status != Status::Running => return Err(Closed),
+            Stimulus::Stop(failure) => self.end(0, Status::Aborted(failure)),
+            Stimulus::Wake(timer) => self.wake(timer)?,
+            Stimulus::Submitted { task, output } => self.submitted(task, output)?,
+            Stimulus::Succeeded { task, output } => self.succeeded(task, output)?,
+            Stimulus::Failed { task, failure } => self.failed(task, failure)?,
+            Stimulus::Heartbeat { task } => self.beaten(task)?,
+        }
+        self.run();
+        Ok(())
     }
 
     /// What it wants since it was asked last, in order.
     pub fn commands(&mut self) -> Vec<Command> {
-        todo!()
+        std::mem::take(&mut self.commands)
     }
 
     /// How it stands.
     pub fn status(&self) -> &Status {
-        todo!()
+        &self.status
     }
 
     /// What happened in it.
     pub fn history(&self) -> &[Event] {
-        todo!()
+        &self.history
+    }
+
+    /// Who it is, what it was given, when it began.
+    pub fn started(&self) -> &Start {
+        &self.start
+    }
+
+    /// How often it was redriven.
+    pub fn redrives(&self) -> u32 {
+        self.redrives
+    }
+
+    /// Whether this task is still waited for.
+    pub fn waits_for(&self, task: TaskId) -> bool {
+        self.tasks.iter().any(|(waiting, _)| *waiting == task)
+    }
+
+    fn run(&mut self) {
+        while self.status == Status::Running {
+            let Some(Step { thread, state, input }) = self.agenda.pop_front() else { return };
+            if self.history.len() >= MOST_EVENTS - 1 {
+                let cause = format!("The execution reached the maximum number of history events ({MOST_EVENTS}).");
+                self.end(0, Status::Failed(Failure::new("States.Runtime", cause)));
+                return;
+            }
+            self.enter(thread, state, input);
+        }
+    }
+
+    /// Writes an event that follows another.
+    fn note(&mut self, previous: u64, detail: Detail) -> u64 {
+        let id = self.history.len() as u64 + 1;
+        self.history.push(Event { id, previous, at: self.now, detail });
+        id
+    }
+
+    /// Ends the execution: whatever runs in it is stopped.
+    fn end(&mut self, previous: u64, status: Status) {
+        let detail = match &status {
+            Status::Running => return,
+            Status::Succeeded(output) => Detail::ExecutionSucceeded { output: output.clone() },
+            Status::Failed(failure) => Detail::ExecutionFailed(failure.clone()),
+            Status::TimedOut(failure) => Detail::ExecutionTimedOut(failure.clone()),
+            Status::Aborted(failure) => Detail::ExecutionAborted(failure.clone()),
+        };
+        self.note(previous, detail);
+        self.status = status;
+        self.agenda.clear();
+        self.timers.clear();
+        for (task, _) in std::mem::take(&mut self.tasks) {
+            self.commands.push(Command::Cancel(task));
+        }
+    }
+
+    fn set_execution_timer(&mut self) {
+        if let Some(seconds) = self.machine.0.timeout_seconds {
+            self.set_timer(0, Due::Execution, self.now + seconds);
+        }
+    }
+
+    fn set_timer(&mut self, thread: usize, due: Due, at: Instant) -> TimerId {
+        let timer = TimerId(self.next_timer);
+        self.next_timer += 1;
+        self.timers.push((timer, thread, due));
+        self.commands.push(Command::Wake { timer, at });
+        timer
     }
 }

@@ -18,12 +18,15 @@ mod history;
 mod intrinsics;
 mod jsonata;
 mod jsonpath;
+mod order;
 mod payload;
 mod random;
 pub mod test_state;
+#[cfg(test)]
+mod testing;
 mod value;
 
-pub use definition::{Machine, Resource};
+pub use definition::{Machine, Pattern, Resource};
 pub use execution::{Closed, Command, Execution, Identity, Start, Status, Stimulus, Task, TaskId, TimerId};
 pub use history::{Detail, Event};
 pub use value::{Failure, Instant, Json};

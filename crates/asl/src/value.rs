@@ -55,12 +55,27 @@ impl Json {
         }
     }
 
+    /// The value itself; a copy only where others share it.
+    pub(crate) fn into_value(self) -> Value {
+        match Rc::try_unwrap(self.0) {
+            Ok(Forms { value, jsonata, .. }) => {
+                value.into_inner().unwrap_or_else(|| plain(jsonata.get().expect("a value has one form at least")))
+            }
+            Err(shared) => Self(shared).value().clone(),
+        }
+    }
+
     /// Compact JSON, as the history shows it.
     pub fn text(&self) -> &str {
         self.0.text.get_or_init(|| match self.0.value.get() {
             Some(value) => value.to_string(),
             None => serde_json::to_string(&Written(self.jsonata())).expect("it is JSON"),
         })
+    }
+
+    /// Whether it is more than a state may hand on: 256 KiB of text.
+    pub(crate) fn is_too_large(&self) -> bool {
+        self.is_longer_than(262_144)
     }
 
     /// Whether its text is longer than so many bytes; the text of what is clearly shorter isn't made for it.
