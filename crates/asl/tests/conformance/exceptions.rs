@@ -18,10 +18,6 @@ pub const EXCEPTIONS: &[Exception] = &[
         answers: "test_wait_timestamppath[",
         reason: "The recording hides the instant that is waited for in the input itself: `instants` tests it with ours.",
     },
-    Exception {
-        answers: "_invoke_with_retry_extended_input",
-        reason: "Recorded in October 2023, before AWS could redrive: the context object had no RedriveCount then, and has one in later recordings.",
-    },
 ];
 
 /// Recordings of executions that still ran when somebody looked.
