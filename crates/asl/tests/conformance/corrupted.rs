@@ -3,34 +3,32 @@
 use serde_json::{Value, json};
 
 use crate::agreement::Disagreement;
-use crate::histories::compare;
-use crate::recording::{Recording, kind};
+use crate::histories::{Sides, compare};
+use crate::recording::{Recording, holds_the_end, kind};
 use crate::replay::{Replay, replay};
 use crate::{all, folder};
 
 /// Tampers with one event; tells whether it found something to change.
-type Corrupt = fn(&mut Recording, usize) -> bool;
+type Corrupt = fn(&mut Vec<Value>, usize) -> bool;
 
 /// Ways to tamper.
 const CORRUPTIONS: [(&str, Corrupt); 9] = [
-    ("a missing event", |recording, index| {
-        recording.events.remove(index);
+    ("a missing event", |events, index| {
+        events.remove(index);
         // A recording that AWS cut off is compared as far as it goes.
-        recording.holds_the_end() || index < recording.events.len()
+        holds_the_end(events) || index < events.len()
     }),
-    ("an event twice", |recording, index| {
-        recording.events.insert(index, recording.events[index].clone());
-        recording.holds_the_end()
+    ("an event twice", |events, index| {
+        events.insert(index, events[index].clone());
+        holds_the_end(events)
     }),
-    ("a wrong id", |recording, index| !recording.is_interleaved() && change(&mut recording.events[index]["id"], json!(4711))),
-    ("a wrong previous id", |recording, index| {
-        !recording.is_interleaved() && change(&mut recording.events[index]["previousEventId"], json!(4711))
-    }),
-    ("another type", |recording, index| change(&mut recording.events[index]["type"], json!("SucceedStateExited"))),
-    ("another output", |recording, index| change_detail(&mut recording.events[index], "output", json!({ "corrupted": true }))),
-    ("another input", |recording, index| change_detail(&mut recording.events[index], "input", json!("[4711]"))),
-    ("another cause", |recording, index| change_detail(&mut recording.events[index], "cause", json!("Another cause."))),
-    ("no error", |recording, index| remove_detail(&mut recording.events[index], "error")),
+    ("a wrong id", |events, index| change(&mut events[index]["id"], json!(4711))),
+    ("a wrong previous id", |events, index| change(&mut events[index]["previousEventId"], json!(4711))),
+    ("another type", |events, index| change(&mut events[index]["type"], json!("SucceedStateExited"))),
+    ("another output", |events, index| change_detail(&mut events[index], "output", json!({ "corrupted": true }))),
+    ("another input", |events, index| change_detail(&mut events[index], "input", json!("[4711]"))),
+    ("another cause", |events, index| change_detail(&mut events[index], "cause", json!("Another cause."))),
+    ("no error", |events, index| remove_detail(&mut events[index], "error")),
 ];
 
 fn change(value: &mut Value, to: Value) -> bool {
@@ -56,13 +54,19 @@ fn remove_detail(event: &mut Value, name: &str) -> bool {
 /// Tampers with every event in every way; gives what the judge didn't see, and how often it looked.
 fn unseen(recording: &Recording, replay: &Replay) -> (Vec<String>, usize) {
     let (mut unseen, mut looked) = (Vec::new(), 0);
+    let mut sides = Sides::of(recording, replay);
+    let untouched = sides.recorded.clone();
     for (what, corrupt) in CORRUPTIONS {
-        for index in 0..recording.events.len() {
-            let mut corrupted = recording.clone();
-            if corrupt(&mut corrupted, index) {
+        // Ids say nothing where the order is AWS's own.
+        if recording.is_interleaved() && what.ends_with("id") {
+            continue;
+        }
+        for index in 0..untouched.len() {
+            sides.recorded.clone_from(&untouched);
+            if corrupt(&mut sides.recorded, index) {
                 looked += 1;
-                if compare(&corrupted, replay).is_ok() {
-                    let event = kind(&recording.events[index]).unwrap_or_default();
+                if sides.compare(recording).is_ok() {
+                    let event = kind(&untouched[index]).unwrap_or_default();
                     unseen.push(format!("{}: {what}: event {} {event}", recording.id, index + 1));
                 }
             }
@@ -154,7 +158,7 @@ fn a_recording_of_our_own_agrees_and_none_of_its_corruptions_does() {
     judged(&recording).unwrap_or_else(|disagreement| panic!("{disagreement}"));
     let (unseen, looked) = unseen(&recording, &replay(&recording).expect("it can be replayed"));
     assert!(unseen.is_empty(), "{}", unseen.join("\n"));
-    assert!(looked > 60, "{looked} corruptions are too few");
+    assert!(looked > 50, "{looked} corruptions are too few");
 }
 
 #[test]
