@@ -1,5 +1,7 @@
 //! The judge is judged: a recording that was tampered with must not agree, whatever was changed in it.
 
+use std::cmp::Ordering;
+
 use serde_json::{Value, json};
 
 use crate::agreement::Disagreement;
@@ -62,7 +64,6 @@ fn unseen(recording: &Recording, replay: &Replay) -> (Vec<String>, usize) {
             continue;
         }
         for index in 0..untouched.len() {
-            sides.recorded.clone_from(&untouched);
             if corrupt(&mut sides.recorded, index) {
                 looked += 1;
                 if sides.compare(recording).is_ok() {
@@ -70,9 +71,22 @@ fn unseen(recording: &Recording, replay: &Replay) -> (Vec<String>, usize) {
                     unseen.push(format!("{}: {what}: event {} {event}", recording.id, index + 1));
                 }
             }
+            restore(&mut sides.recorded, &untouched, index);
         }
     }
     (unseen, looked)
+}
+
+/// Undoes what was done at one event: the rest needn't be copied.
+fn restore(events: &mut Vec<Value>, untouched: &[Value], index: usize) {
+    let one = untouched[index].clone();
+    match events.len().cmp(&untouched.len()) {
+        Ordering::Less => events.insert(index, one),
+        Ordering::Equal => events[index] = one,
+        Ordering::Greater => {
+            events.remove(index);
+        }
+    }
 }
 
 #[test]
