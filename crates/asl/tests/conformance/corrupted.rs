@@ -191,3 +191,68 @@ fn a_recording_that_stops_early_must_be_named() {
     recording.events.truncate(7);
     assert_eq!(judged(&recording).expect_err("it isn't named").at, "the recording");
 }
+
+/// A Map of two items at once, of which AWS ended the second first.
+fn interleaved() -> Recording {
+    let definition = json!({
+        "StartAt": "Each",
+        "States": {
+            "Each": {
+                "Type": "Map",
+                "ItemProcessor": { "StartAt": "One", "States": { "One": { "Type": "Pass", "End": true } } },
+                "End": true
+            }
+        }
+    });
+    let event = |id: u64, previous: u64, kind: &str, field: &str, details: Value| json!({ "id": id, "previousEventId": previous, "timestamp": "timestamp", "type": kind, format!("{field}EventDetails"): details });
+    let told =
+        |text: &str, name: &str, field: &str| json!({ "name": name, field: text, format!("{field}Details"): { "truncated": false } });
+    let item = |index: u64| json!({ "name": "Each", "index": index });
+    let ended = json!({ "output": "[1, 2]", "outputDetails": { "truncated": false } });
+    let started = json!({ "input": "[1, 2]", "inputDetails": { "truncated": false }, "roleArn": "role" });
+    let mut succeeded = event(12, 11, "MapStateSucceeded", "", json!({}));
+    succeeded.as_object_mut().expect("it is an object").remove("EventDetails");
+    let events = json!([
+        event(1, 0, "ExecutionStarted", "executionStarted", started),
+        event(2, 0, "MapStateEntered", "stateEntered", told("[1, 2]", "Each", "input")),
+        event(3, 2, "MapStateStarted", "mapStateStarted", json!({ "length": 2 })),
+        event(4, 3, "MapIterationStarted", "mapIterationStarted", item(1)),
+        event(5, 3, "MapIterationStarted", "mapIterationStarted", item(0)),
+        event(6, 4, "PassStateEntered", "stateEntered", told("2", "One", "input")),
+        event(7, 6, "PassStateExited", "stateExited", told("2", "One", "output")),
+        event(8, 7, "MapIterationSucceeded", "mapIterationSucceeded", item(1)),
+        event(9, 5, "PassStateEntered", "stateEntered", told("1", "One", "input")),
+        event(10, 9, "PassStateExited", "stateExited", told("1", "One", "output")),
+        event(11, 10, "MapIterationSucceeded", "mapIterationSucceeded", item(0)),
+        succeeded,
+        event(13, 11, "MapStateExited", "stateExited", told("[1, 2]", "Each", "output")),
+        event(14, 13, "ExecutionSucceeded", "executionSucceeded", ended),
+    ]);
+    let recording = json!({
+        "id": "interleaved",
+        "definition": definition,
+        "input": [1, 2],
+        "events": events,
+        "nondeterminism": ["map-interleaving"],
+        "context": {
+            "StateMachineId": "arn:aws:states:us-east-1:111111111111:stateMachine:each",
+            "ExecutionId": "arn:aws:states:us-east-1:111111111111:execution:each:once",
+            "RoleArn": "role"
+        }
+    });
+    serde_json::from_value(recording).expect("it has the recordings' form")
+}
+
+#[test]
+fn items_may_end_in_another_order_and_nothing_else_may_differ() {
+    let recording = interleaved();
+    judged(&recording).unwrap_or_else(|disagreement| panic!("{disagreement}"));
+    let (unseen, _) = unseen(&recording, &replay(&recording).expect("it can be replayed"));
+    assert!(unseen.is_empty(), "{}", unseen.join("\n"));
+    let mut in_order = recording.clone();
+    in_order.nondeterminism.clear();
+    judged(&in_order).expect_err("without a word about the order, the order counts");
+    let mut crossed = recording;
+    crossed.events[6]["previousEventId"] = json!(9);
+    judged(&crossed).expect_err("an item's output follows its own input");
+}
