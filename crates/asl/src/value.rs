@@ -55,6 +55,16 @@ impl Json {
         }
     }
 
+    /// The value itself; a copy only where others share it.
+    pub(crate) fn into_value(self) -> Value {
+        match Rc::try_unwrap(self.0) {
+            Ok(Forms { value, jsonata, .. }) => {
+                value.into_inner().unwrap_or_else(|| plain(jsonata.get().expect("a value has one form at least")))
+            }
+            Err(shared) => Self(shared).value().clone(),
+        }
+    }
+
     /// Compact JSON, as the history shows it.
     pub fn text(&self) -> &str {
         self.0.text.get_or_init(|| match self.0.value.get() {

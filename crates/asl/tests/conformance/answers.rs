@@ -67,11 +67,11 @@ impl Validation {
         };
         let expected = plain_arns(self.expected.clone());
         let findings = check::text(&definition, kind);
-        self.compare(&expected, &findings)
+        Self::compare(&expected, &findings)
             .map_err(|disagreement| disagreement.note(format!("definition: {definition}")).note(format!("findings: {findings:?}")))
     }
 
-    fn compare(&self, expected: &Value, findings: &[Finding]) -> Result<(), Disagreement> {
+    fn compare(expected: &Value, findings: &[Finding]) -> Result<(), Disagreement> {
         let errors: Vec<_> = findings.iter().filter(|finding| finding.severity == check::Severity::Error).collect();
         if let Some(message) = expected["message"].as_str() {
             // What LocalStack's own tests refuse so, AWS refuses in words that were not recorded.

@@ -8,8 +8,11 @@ use crate::recording::{Recording, kind};
 use crate::replay::{Replay, replay};
 use crate::{all, folder};
 
-/// Ways to tamper with one event; each tells whether it found something to change.
-const CORRUPTIONS: [(&str, fn(&mut Recording, usize) -> bool); 9] = [
+/// Tampers with one event; tells whether it found something to change.
+type Corrupt = fn(&mut Recording, usize) -> bool;
+
+/// Ways to tamper.
+const CORRUPTIONS: [(&str, Corrupt); 9] = [
     ("a missing event", |recording, index| {
         recording.events.remove(index);
         // A recording that AWS cut off is compared as far as it goes.
