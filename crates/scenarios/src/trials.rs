@@ -244,7 +244,7 @@ impl Story<'_> {
     }
 
     /// The state that an event belongs to, and the event of its entry.
-    fn state_of(&self, event: &Event) -> (&str, u64) {
+    fn state_of<'s>(&'s self, event: &'s Event) -> (&'s str, u64) {
         let mut next = Some(event);
         while let Some(event) = next {
             match &event.detail {
@@ -256,7 +256,7 @@ impl Story<'_> {
     }
 
     /// How the task ended that was scheduled here; not at all if it was stopped.
-    fn ended(&self, scheduled: &Event) -> Option<&Event> {
+    fn ended<'s>(&'s self, scheduled: &'s Event) -> Option<&'s Event> {
         let mut next = Some(scheduled);
         while let Some(event) = next {
             if matches!(event.detail, Detail::TaskSucceeded { .. } | Detail::TaskFailed { .. } | Detail::TaskTimedOut { .. }) {

@@ -75,7 +75,10 @@ const CONTEXT: &[(&str, Type)] = &[
     ("Task", Type::Object(&[("Token", Type::Text)])),
     (
         "Map",
-        Type::Object(&[("Item", Type::Object(&[("Index", Type::Number), ("Value", Type::Any), ("Key", Type::Text), ("Source", Type::Text)]))]),
+        Type::Object(&[(
+            "Item",
+            Type::Object(&[("Index", Type::Number), ("Value", Type::Any), ("Key", Type::Text), ("Source", Type::Text)]),
+        )]),
     ),
 ];
 

@@ -85,7 +85,17 @@ impl Request {
         if context.is_some() && mock.is_none() {
             return Err(TestStateError::invalid("TestState does not support Context when a mock is not specified."));
         }
-        Ok(Self { name, input: read_input(input)?, variables: read_variables(variables)?, level, role, mock, context, configuration, state })
+        Ok(Self {
+            name,
+            input: read_input(input)?,
+            variables: read_variables(variables)?,
+            level,
+            role,
+            mock,
+            context,
+            configuration,
+            state,
+        })
     }
 }
 

@@ -115,9 +115,7 @@ impl Names {
                     within(path, name, |path| self.compare_at(path, field, our_field))?;
                 }
                 match ours.iter().find(|(name, _)| !recorded.contains_key(*name)) {
-                    Some((name, field)) => {
-                        Err(Difference { path: inner(path, name), recorded: "nothing".into(), ours: field.to_string() })
-                    }
+                    Some((name, field)) => Err(Difference { path: inner(path, name), recorded: "nothing".into(), ours: field.to_string() }),
                     None => Ok(()),
                 }
             }
@@ -128,7 +126,11 @@ impl Names {
                 })
             }
             (Value::String(recorded), Value::String(ours)) => {
-                if self.compare_texts(recorded, ours) { Ok(()) } else { differs(path) }
+                if self.compare_texts(recorded, ours) {
+                    Ok(())
+                } else {
+                    differs(path)
+                }
             }
             _ if recorded == ours => Ok(()),
             _ => differs(path),
@@ -208,9 +210,8 @@ fn stands_for(placeholder: &str, value: &str) -> bool {
 }
 
 fn is_uuid(text: &str) -> bool {
-    static UUID: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new("^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$").expect("the pattern is well-formed")
-    });
+    static UUID: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new("^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$").expect("the pattern is well-formed"));
     UUID.is_match(text)
 }
 

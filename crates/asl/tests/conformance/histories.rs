@@ -1,9 +1,10 @@
 //! Compares our history with AWS's, event by event.
 
+use nightly_asl::Status;
 use serde_json::Value;
 
 use crate::agreement::{Difference, Disagreement, Names};
-use crate::exceptions::ENDS_EARLY;
+use crate::exceptions::{CUT_OFF, STILL_RUNNING};
 use crate::masks::{as_recorded, forget_order_in_parallel, hide};
 use crate::recording::{Recording, kind};
 use crate::replay::{Replay, replay};
@@ -13,7 +14,9 @@ pub fn judge(recording: &Recording) -> Result<(), Disagreement> {
     match replay(recording) {
         Ok(replay) => {
             let judged = compare(recording, &replay);
-            judged.map_err(|disagreement| replay.notes.iter().fold(disagreement, |disagreement, note| disagreement.note(format!("note: {note}"))))
+            judged.map_err(|disagreement| {
+                replay.notes.iter().fold(disagreement, |disagreement, note| disagreement.note(format!("note: {note}")))
+            })
         }
         Err(what) => Err(Disagreement::whole("the execution", format!("{} events", recording.events.len()), what)),
     }
@@ -28,15 +31,20 @@ pub fn sides(recording: &Recording, replay: &Replay) -> (Vec<Value>, Vec<Value>)
     (as_recorded(recording.events.clone()), hide(ours, &recording.masks))
 }
 
-fn compare(recording: &Recording, replay: &Replay) -> Result<(), Disagreement> {
+pub fn compare(recording: &Recording, replay: &Replay) -> Result<(), Disagreement> {
     let (recorded, mut ours) = sides(recording, replay);
     if !recording.holds_the_end() {
-        if !ENDS_EARLY.iter().any(|pattern| recording.id.contains(pattern)) {
-            return Err(Disagreement::whole("the recording", "stops before the execution's end", "ENDS_EARLY doesn't name it"));
+        let named = |patterns: &[&str]| patterns.iter().any(|pattern| recording.id.contains(pattern));
+        if named(CUT_OFF) {
+            ours.truncate(recorded.len());
+        } else if !named(STILL_RUNNING) {
+            return Err(Disagreement::whole("the recording", "stops before the execution's end", "nothing says why"));
+        } else if replay.status != Status::Running {
+            return Err(Disagreement::whole("the execution", "still runs", format!("{:?}", replay.status)));
         }
-        ours.truncate(recorded.len());
     }
-    let mut names = Names { any_text: recording.has_custom_masks(), ..Names::default() };
+    let mut names = Names::default();
+    names.any_text = recording.has_custom_masks();
     names.random_ids = recording.nondeterminism.iter().any(|what| what == "States.UUID");
     names.keep(&recording.definition);
     names.keep(&recording.input);
@@ -130,7 +138,10 @@ fn links(events: &[Value]) -> Vec<Value> {
     };
     let link = |event: &Value| {
         let follows_any = kind(event).is_some_and(|kind| {
-            kind.starts_with("MapIterationStarted") || kind.starts_with("MapState") || kind.starts_with("ParallelState") || kind.starts_with("Execution")
+            kind.starts_with("MapIterationStarted")
+                || kind.starts_with("MapState")
+                || kind.starts_with("ParallelState")
+                || kind.starts_with("Execution")
         });
         let previous = event["previousEventId"].as_u64().filter(|_| !follows_any).filter(|&id| id > 0);
         let previous = previous.and_then(|id| events.iter().find(|event| event["id"] == id)).map_or(Value::Null, without_id);

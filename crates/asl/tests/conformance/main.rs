@@ -1,4 +1,4 @@
-//! AWS judges: executions, Choice operators, refused definitions and answers of TestState that were recorded on real AWS are replayed on this
+//! AWS judges: executions, Choice operators, refused definitions and answers of `TestState` that were recorded on real AWS are replayed on this
 //! engine and compared. The recordings are no part of this repository; `ASL_ORACLE` names their folder, by default
 //! `../shared/oracle/asl` beside the repository, if that is there.
 //!
@@ -9,9 +9,11 @@ mod answers;
 mod corrupted;
 mod exceptions;
 mod histories;
+mod instants;
 mod masks;
 mod recording;
 mod replay;
+mod states;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,6 +25,8 @@ use agreement::Disagreement;
 use answers::{InputOutput, Validation};
 use exceptions::EXCEPTIONS;
 use recording::Recording;
+use replay::caught;
+use states::Trial;
 
 #[test]
 fn aws_recorded_what_the_engine_does() {
@@ -31,7 +35,8 @@ fn aws_recorded_what_the_engine_does() {
         return;
     };
     let only = variable("ASL_CASE");
-    let verdicts: Vec<_> = judge(&folder, only.as_deref()).into_iter().filter(|verdict| only.as_ref().is_none_or(|text| verdict.id.contains(text))).collect();
+    let verdicts: Vec<_> =
+        judge(&folder, only.as_deref()).into_iter().filter(|verdict| only.as_ref().is_none_or(|text| verdict.id.contains(text))).collect();
     let report = Report::of(&verdicts);
     println!("{}", report.text);
     assert!(only.is_some() || report.faults.is_empty(), "{}", report.faults.join("\n"));
@@ -56,12 +61,19 @@ fn judge(folder: &Path, only: Option<&str>) -> Vec<Verdict> {
         verdicts.push(Verdict { kind: "histories", result: histories::judge(&recording), id: recording.id });
     }
     for recorded in all::<InputOutput>(&folder.join("cases_io")) {
-        verdicts.push(Verdict { kind: "outputs", result: recorded.judge(), id: recorded.id });
+        verdicts.push(Verdict { kind: "outputs", result: judged(|| recorded.judge()), id: recorded.id });
     }
     for recorded in one::<Validation>(&folder.join("validation.json")) {
-        verdicts.push(Verdict { kind: "validations", result: recorded.judge(), id: recorded.id });
+        verdicts.push(Verdict { kind: "validations", result: judged(|| recorded.judge()), id: recorded.id });
+    }
+    for recorded in one::<Trial>(&folder.join("teststate.json")) {
+        verdicts.push(Verdict { kind: "states", result: judged(|| recorded.judge()), id: recorded.id });
     }
     verdicts
+}
+
+fn judged(judge: impl FnOnce() -> Result<(), Disagreement>) -> Result<(), Disagreement> {
+    caught(judge).unwrap_or_else(|panic| Err(Disagreement::whole("the engine", "an answer", panic)))
 }
 
 /// What is told in the end, and what makes the test fail.
@@ -103,7 +115,11 @@ impl Report {
             lines.push(format!("{kind}: {agree} of {all}"));
         }
         let all = verdicts.len();
-        lines.push(format!("{} of {all} answers agree, {exceptions} exceptions ({})", all - exceptions - disagreements, percent(exceptions, all)));
+        lines.push(format!(
+            "{} of {all} answers agree, {exceptions} exceptions ({})",
+            all - exceptions - disagreements,
+            percent(exceptions, all)
+        ));
         if disagreements > 0 {
             faults.push(format!("{disagreements} answers disagree"));
         }

@@ -2,6 +2,7 @@
 
 use regex::Regex;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 
@@ -11,8 +12,8 @@ use std::sync::LazyLock;
 pub enum Mask {
     /// The value at a path became this text; where `numbered`, it did wherever else it stood, too.
     At(String, String, #[serde(default)] bool),
-    /// A transformer with its own ideas.
-    Custom(String),
+    /// A transformer with its own ideas: only its name is kept.
+    Custom(IgnoredAny),
 }
 
 /// Where a JSON text stands in an event; the objects among them were parsed when the recording was kept.
@@ -49,7 +50,7 @@ fn parse_objects(value: Value) -> Value {
 }
 
 /// Dates become `date` in whatever text, and what a key calls a timestamp becomes `timestamp`.
-fn hide_times(value: Value) -> Value {
+pub fn hide_times(value: Value) -> Value {
     static DATE: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})").expect("the pattern is well-formed")
     });
@@ -74,14 +75,6 @@ fn hide_times(value: Value) -> Value {
 
 /// In the fields that hold JSON, a text that is no object is read too: its spaces mean nothing, its values do.
 fn read_json_texts(event: Value) -> Value {
-    let read = |value: Value| match value {
-        Value::String(text) => match serde_json::from_str::<Value>(&text) {
-            Ok(parsed) => json!({ TEXT: parsed }),
-            Err(_) => Value::String(text),
-        },
-        Value::Array(_) => json!({ TEXT: value }),
-        other => other,
-    };
     let Value::Object(mut fields) = event else { return event };
     for (name, details) in &mut fields {
         let Value::Object(details) = details else { continue };
@@ -90,14 +83,25 @@ fn read_json_texts(event: Value) -> Value {
         }
         for name in JSON_TEXTS {
             if let Some(field) = details.get_mut(name) {
-                *field = read(field.take());
+                *field = read_json_text(field.take());
             }
         }
         if let Some(Value::Object(variables)) = details.get_mut("assignedVariables") {
-            variables.values_mut().for_each(|variable| *variable = read(variable.take()));
+            variables.values_mut().for_each(|variable| *variable = read_json_text(variable.take()));
         }
     }
     Value::Object(fields)
+}
+
+fn read_json_text(value: Value) -> Value {
+    match value {
+        Value::String(text) => match serde_json::from_str::<Value>(&text) {
+            Ok(parsed) => json!({ TEXT: parsed }),
+            Err(_) => Value::String(text),
+        },
+        Value::Array(_) => json!({ TEXT: value }),
+        other => other,
+    }
 }
 
 /// A step of a mask's path.
@@ -200,7 +204,8 @@ fn an_object_in_a_text_is_parsed_once_and_a_list_keeps_its_values() {
 
 #[test]
 fn dates_and_timestamps_are_hidden() {
-    let event = json!({ "timestamp": 1.5, "x": "at 2024-11-04T11:40:47.123Z!", "MyTimestamp": "2024-11-04T11:40:47+00:00", "y": "2024-11-04" });
+    let event =
+        json!({ "timestamp": 1.5, "x": "at 2024-11-04T11:40:47.123Z!", "MyTimestamp": "2024-11-04T11:40:47+00:00", "y": "2024-11-04" });
     assert_eq!(hide(vec![event], &[]), [json!({ "timestamp": "timestamp", "x": "at date!", "MyTimestamp": "date", "y": "2024-11-04" })]);
 }
 
@@ -208,13 +213,24 @@ fn dates_and_timestamps_are_hidden() {
 fn a_mask_overwrites_what_its_path_finds_and_nothing_else() {
     let event = json!({ "d": { "output": { "Start-Date": 1, "other": { "Start-Date": 2 } }, "Start-Date": 3 } });
     let mask = Mask::At("$..output.Start-Date".into(), "hidden".into(), false);
-    assert_eq!(hide(vec![event], &[mask]), [json!({ "d": { "output": { "Start-Date": "hidden", "other": { "Start-Date": 2 } }, "Start-Date": 3 } })]);
+    assert_eq!(
+        hide(vec![event], &[mask]),
+        [json!({ "d": { "output": { "Start-Date": "hidden", "other": { "Start-Date": 2 } }, "Start-Date": 3 } })]
+    );
 }
 
 #[test]
 fn events_in_a_parallel_lose_their_ids_and_what_closes_it() {
     let event = |id: u64, kind: &str| json!({ "id": id, "previousEventId": id - 1, "type": kind });
-    let kinds = ["ParallelStateEntered", "ParallelStateStarted", "PassStateEntered", "PassStateExited", "ParallelStateSucceeded", "ParallelStateExited", "ExecutionSucceeded"];
+    let kinds = [
+        "ParallelStateEntered",
+        "ParallelStateStarted",
+        "PassStateEntered",
+        "PassStateExited",
+        "ParallelStateSucceeded",
+        "ParallelStateExited",
+        "ExecutionSucceeded",
+    ];
     let events = kinds.iter().zip(1..).map(|(kind, id)| event(id, kind)).collect();
     let ids: Vec<_> = forget_order_in_parallel(events).iter().map(|event| event["id"].clone()).collect();
     assert_eq!(ids, [json!(1), json!(2), json!([0]), json!([0]), json!(6), json!(7)]);

@@ -68,7 +68,7 @@ impl Recording {
         self.events.last().and_then(kind).is_some_and(|kind| kind.starts_with("Execution") && kind != "ExecutionStarted")
     }
 
-    /// The role that ExecutionStarted names: a test may have hidden it there otherwise than in the context.
+    /// The role that `ExecutionStarted` names: a test may have hidden it there otherwise than in the context.
     pub fn role(&self) -> &str {
         self.events
             .first()
@@ -171,7 +171,9 @@ struct Texts(Vec<(Value, String)>);
 impl Texts {
     fn of(events: &[Value]) -> Self {
         let mut texts = Self(Vec::new());
-        events.iter().for_each(|event| texts.collect(event));
+        for event in events {
+            texts.collect(event);
+        }
         texts
     }
 

@@ -16,28 +16,34 @@ use crate::recording::{Answer, RecordedTask, Recording, details, kind};
 pub struct Replay {
     /// How it stands in the end.
     pub status: Status,
-    /// Its history, as GetExecutionHistory would tell it.
+    /// Its history, as `GetExecutionHistory` would tell it.
     pub events: Vec<Value>,
     /// What went otherwise than the recording says, on the way.
     pub notes: Vec<String>,
 }
 
 /// 2024-11-04T11:40:47Z: any instant would do, since recordings hide theirs.
-const BEGIN: Instant = Instant(1_730_720_447_000);
+pub const BEGIN: Instant = Instant(1_730_720_447_000);
 
 /// More than any recorded execution takes, so that one that never ends is a disagreement and not a test that hangs.
 const MOST_STEPS: usize = 20_000;
 
 /// Replays; an engine that panics or refuses the definition is told in words.
 pub fn replay(recording: &Recording) -> Result<Replay, String> {
-    catch_unwind(AssertUnwindSafe(|| run(recording))).unwrap_or_else(|panic| {
+    caught(|| run(recording)).unwrap_or_else(Err)
+}
+
+/// A panic as words: one answer that breaks the engine must not hide the others.
+pub fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        Err(format!("panicked: {}", text.unwrap_or_default()))
+        format!("panicked: {}", text.unwrap_or_default())
     })
 }
 
 fn run(recording: &Recording) -> Result<Replay, String> {
-    let machine = Machine::load(&recording.definition, Kind::Standard).map_err(|findings| format!("refused the definition: {findings:?}"))?;
+    let machine =
+        Machine::load(&recording.definition, Kind::Standard).map_err(|findings| format!("refused the definition: {findings:?}"))?;
     let name = |arn: &str| arn.rsplit(':').next().unwrap_or(arn).to_owned();
     let identity = Identity {
         execution_arn: recording.context.execution.clone(),
