@@ -2,5 +2,8 @@
 
 pub mod brought;
 pub mod histogram;
+pub mod price;
+pub mod replay;
+pub mod report;
 pub mod sums;
 pub mod tasks;
