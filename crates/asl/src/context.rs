@@ -124,6 +124,7 @@ pub(crate) struct Fault {
 
 impl Fault {
     pub(crate) const QUERY: &'static str = "States.QueryEvaluationError";
+    pub(crate) const RESULT_PATH: &'static str = "States.ResultPathMatchFailure";
     pub(crate) const RUNTIME: &'static str = "States.Runtime";
 
     /// A fault of JSONPath, of a field's value, of the definition.

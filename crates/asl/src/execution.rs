@@ -2,12 +2,14 @@
 
 mod running;
 mod states;
+pub(crate) mod trial;
 mod trouble;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::definition::{Machine, Resource};
 use crate::history::{Detail, Event};
@@ -149,6 +151,8 @@ pub struct Execution {
     /// How often each state was entered, by its number.
     entries: Vec<u32>,
     redrives: u32,
+    /// The context object of a state that is tried by itself; an execution makes its own.
+    tried_context: Option<Rc<Value>>,
 }
 
 /// The most events that a history holds («Quotas related to state machine executions»).
@@ -157,6 +161,18 @@ const MOST_EVENTS: usize = 25_000;
 impl Execution {
     /// Begins; what it wants first is in `commands`.
     pub fn start(machine: &Machine, start: Start) -> Self {
+        let mut execution = Self::new(machine, start);
+        let input = execution.start.input.clone();
+        let flow = machine.0.flow.clone();
+        let root = execution.add_thread(Thread::root(flow.clone()));
+        execution.set_execution_timer();
+        execution.agenda.push_back(Step { thread: root, state: flow.start, input });
+        execution.run();
+        execution
+    }
+
+    /// One in which nothing has happened but its start.
+    fn new(machine: &Machine, start: Start) -> Self {
         let mut execution = Self {
             machine: machine.clone(),
             role: start.identity.role_arn.as_str().into(),
@@ -173,15 +189,11 @@ impl Execution {
             next_timer: 1,
             entries: vec![0; machine.0.states],
             redrives: 0,
+            tried_context: None,
             start,
         };
         let input = execution.start.input.clone();
-        execution.note(0, Detail::ExecutionStarted { input: input.clone(), role: execution.role.clone() });
-        let flow = machine.0.flow.clone();
-        let root = execution.add_thread(Thread::root(flow.clone()));
-        execution.set_execution_timer();
-        execution.agenda.push_back(Step { thread: root, state: flow.start, input });
-        execution.run();
+        execution.note(0, Detail::ExecutionStarted { input, role: execution.role.clone() });
         execution
     }
 

@@ -18,9 +18,12 @@ mod history;
 mod intrinsics;
 mod jsonata;
 mod jsonpath;
+mod order;
 mod payload;
 mod random;
 pub mod test_state;
+#[cfg(test)]
+mod testing;
 mod value;
 
 pub use definition::{Machine, Pattern, Resource};

@@ -8,17 +8,32 @@
 //! A rehearsal stays on the thread that made it; [`on_threads`] spreads seeds over several.
 
 mod chance;
+mod deployment;
 mod described;
+mod faults;
+mod functions;
+mod invariants;
+mod jobs;
+mod line;
 mod parallel;
+mod people;
+mod planted;
+mod play;
 mod queue;
+mod story;
 mod timeline;
+mod warehouse;
+mod world;
 
 use nightly_asl::check::Finding;
 use nightly_asl::{Event, Instant};
 
 pub use chance::{Chance, Purpose};
 pub use described::{Course, Tasks};
+pub use faults::{Fault, Site};
 pub use parallel::on_threads;
+pub use planted::Bug;
+pub use warehouse::Tale;
 
 /// A definition and the world that it is rehearsed in.
 pub struct Rehearsal {
@@ -27,18 +42,30 @@ pub struct Rehearsal {
 
 /// What nights are played on.
 enum Stage {
-    Described(described::Described),
+    Warehouse(Box<warehouse::Warehouse>),
+    Described(Box<described::Described>),
 }
 
 impl Rehearsal {
+    /// Our own night, as it is deployed.
+    pub fn of_the_warehouse() -> Self {
+        Self { stage: Stage::Warehouse(Box::new(warehouse::Warehouse::new(None))) }
+    }
+
+    /// Our own night with something wrong in it.
+    pub fn with(bug: Bug) -> Self {
+        Self { stage: Stage::Warehouse(Box::new(warehouse::Warehouse::new(Some(bug)))) }
+    }
+
     /// Any definition, with tasks that do as they are described. Gives what is wrong with the definition otherwise.
     pub fn of(definition: &serde_json::Value, tasks: impl Tasks + 'static) -> Result<Self, Vec<Finding>> {
-        described::Described::new(definition, tasks).map(|described| Self { stage: Stage::Described(described) })
+        described::Described::new(definition, tasks).map(|described| Self { stage: Stage::Described(Box::new(described)) })
     }
 
     /// Plays the night of this seed.
     pub fn night(&self, seed: u64) -> Night {
         match &self.stage {
+            Stage::Warehouse(warehouse) => warehouse.night(seed),
             Stage::Described(described) => described.night(seed),
         }
     }

@@ -141,6 +141,12 @@ impl Execution {
     }
 
     pub(super) fn enter(&mut self, thread: usize, state: usize, input: Json) {
+        self.arrive(thread, state, input);
+        self.attempt(thread);
+    }
+
+    /// Enters a state without beginning its work.
+    pub(super) fn arrive(&mut self, thread: usize, state: usize, input: Json) {
         let state = self.thread(thread).flow.states[state].clone();
         let before = self.thread(thread).last;
         let entered = self.record(thread, Detail::StateEntered { kind: state.kind(), name: state.name.clone(), input: input.clone() });
@@ -159,7 +165,6 @@ impl Execution {
             activity: Activity::None,
             number: known.visits,
         });
-        self.attempt(thread);
     }
 
     /// Tries the state that the thread is in.
@@ -196,6 +201,9 @@ impl Execution {
 
     /// One field of the context object, without making the rest.
     fn context_field(&self, thread: usize, section: &str, name: &str) -> Option<Json> {
+        if self.tried_context.is_some() {
+            return None;
+        }
         let identity = &self.start.identity;
         let text = match (section, name) {
             ("Execution", "Input") => return Some(self.start.input.clone()),
@@ -212,6 +220,9 @@ impl Execution {
 
     /// The context object («Accessing execution data from the Context object in Step Functions»).
     fn context(&self, thread: usize, item: Option<&Item>) -> Value {
+        if let Some(context) = &self.tried_context {
+            return Value::clone(context);
+        }
         let visit = self.visit(thread);
         let identity = &self.start.identity;
         let mut context = json!({
@@ -224,8 +235,12 @@ impl Execution {
                 "RedriveCount": self.redrives,
             },
             "StateMachine": {"Id": identity.state_machine_arn, "Name": identity.state_machine_name},
-            "State": {"Name": &*visit.state.name, "EnteredTime": visit.entered_at.to_string(), "RetryCount": visit.tries()},
+            "State": {"Name": &*visit.state.name, "EnteredTime": visit.entered_at.to_string()},
         });
+        // Only what can be retried tells how often it was.
+        if matches!(visit.state.work, Work::Task(_) | Work::Parallel { .. } | Work::Map(_)) {
+            context["State"]["RetryCount"] = visit.tries().into();
+        }
         if let Some(token) = &visit.token {
             context["Task"] = json!({"Token": &**token});
         }

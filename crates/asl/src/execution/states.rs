@@ -172,48 +172,12 @@ impl Execution {
 
     fn begin_map(&mut self, thread: usize, work: &MapWork) -> Result<(), Trouble> {
         let input = self.effective_input(thread)?;
-        let seen = Seen::input(&input, 3);
-        let items = self.evaluate(thread, &seen, |scope| match &work.items {
-            Items::Input => match input.value() {
-                Value::Array(_) => Ok(input.clone()),
-                _ if self.is_query(thread) => Err(Fault { error: Fault::QUERY, location: None, message: not_items(&input) }),
-                _ => Err(Fault::runtime("Reference path \"$\" must point to array.")),
-            },
-            Items::Path(path, text) => {
-                let items = path.evaluate(scope)?;
-                match items.value() {
-                    Value::Array(_) => Ok(items),
-                    _ => Err(Fault::runtime(format!("Reference path \"{text}\" must point to array."))),
-                }
-            }
-            Items::Query(query) => query.typed(scope, Expected::Array),
-        })?;
-        let concurrency = match &work.concurrency {
-            Some(Seconds::Path { path, text, .. }) => self.evaluate(thread, &seen, |scope| {
-                let value = path.evaluate(scope)?;
-                let message =
-                    || format!("The MaxConcurrencyPath field refers to value \"{}\" which is not a valid integer: {text}", plain(&value));
-                value.value().as_i64().ok_or_else(|| Fault::runtime(message()))
-            })?,
-            Some(concurrency) => self.seconds(thread, concurrency, &input, "MaxConcurrency")?,
-            None => 0,
-        };
+        let items = self.map_items(thread, work, &input)?;
+        let concurrency = self.map_concurrency(thread, work, &input)?;
         for (_, tolerated) in &work.tolerated {
-            self.evaluate(thread, &seen, |scope| tolerated.typed(scope, Expected::Number))?;
+            self.evaluate(thread, &Seen::input(&input, 3), |scope| tolerated.typed(scope, Expected::Number))?;
         }
-        let items = items.value().as_array().cloned().unwrap_or_default();
-        let mut inputs = Vec::with_capacity(items.len());
-        for (index, value) in items.into_iter().enumerate() {
-            let item = Item { index, value: value.into() };
-            let given = match &work.selector {
-                Some(selector) => {
-                    let seen = Seen { item: Some(&item), ..Seen::input(&input, 4) };
-                    self.evaluate(thread, &seen, |scope| selector.evaluate(scope))?
-                }
-                None => item.value.clone(),
-            };
-            inputs.push((given, Some(item)));
-        }
+        let inputs = self.map_inputs(thread, work, &input, &items)?;
         let started = self.record(thread, Detail::StateStarted { kind: "Map", length: Some(inputs.len()) });
         let concurrency = usize::try_from(concurrency).ok().filter(|most| *most > 0).unwrap_or(inputs.len()).min(inputs.len());
         self.visit_mut(thread).activity = Activity::Children(Children {
@@ -232,8 +196,67 @@ impl Execution {
         Ok(())
     }
 
+    /// What a Map goes through: an array.
+    pub(super) fn map_items(&self, thread: usize, work: &MapWork, input: &Json) -> Result<Json, Trouble> {
+        self.evaluate(thread, &Seen::input(input, 3), |scope| match &work.items {
+            Items::Input => match input.value() {
+                Value::Array(_) => Ok(input.clone()),
+                _ if self.is_query(thread) => Err(Fault { error: Fault::QUERY, location: None, message: not_items(input) }),
+                _ => Err(Fault::runtime("Reference path \"$\" must point to array.")),
+            },
+            Items::Path(path, text) => {
+                let items = path.evaluate(scope)?;
+                // A path into the context object is told with one dollar sign.
+                let text = text.strip_prefix('$').filter(|text| text.starts_with('$')).unwrap_or(text);
+                match items.value() {
+                    Value::Array(_) => Ok(items),
+                    _ => Err(Fault::runtime(format!("Reference path \"{text}\" must point to array."))),
+                }
+            }
+            Items::Query(query) => query.typed(scope, Expected::Array),
+        })
+    }
+
+    /// How many of a Map's items may run at once; 0 for all.
+    pub(super) fn map_concurrency(&self, thread: usize, work: &MapWork, input: &Json) -> Result<i64, Trouble> {
+        match &work.concurrency {
+            Some(Seconds::Path { path, text, .. }) => self.evaluate(thread, &Seen::input(input, 3), |scope| {
+                let value = path.evaluate(scope)?;
+                let message =
+                    || format!("The MaxConcurrencyPath field refers to value \"{}\" which is not a valid integer: {text}", plain(&value));
+                value.value().as_i64().ok_or_else(|| Fault::runtime(message()))
+            }),
+            Some(concurrency) => self.seconds(thread, concurrency, input, "MaxConcurrency"),
+            None => Ok(0),
+        }
+    }
+
+    /// What each of a Map's items is given.
+    pub(super) fn map_inputs(
+        &self,
+        thread: usize,
+        work: &MapWork,
+        input: &Json,
+        items: &Json,
+    ) -> Result<Vec<(Json, Option<Item>)>, Trouble> {
+        let items = items.value().as_array().cloned().unwrap_or_default();
+        let mut inputs = Vec::with_capacity(items.len());
+        for (index, value) in items.into_iter().enumerate() {
+            let item = Item { index, value: value.into() };
+            let given = match &work.selector {
+                Some(selector) => {
+                    let seen = Seen { item: Some(&item), ..Seen::input(input, 4) };
+                    self.evaluate(thread, &seen, |scope| selector.evaluate(scope))?
+                }
+                None => item.value.clone(),
+            };
+            inputs.push((given, Some(item)));
+        }
+        Ok(inputs)
+    }
+
     /// What the state works on: its input as `InputPath` and `Parameters`, or `Arguments`, make it.
-    fn effective_input(&self, thread: usize) -> Result<Json, Trouble> {
+    pub(super) fn effective_input(&self, thread: usize) -> Result<Json, Trouble> {
         let visit = self.visit(thread);
         match &visit.state.shape {
             Shape::Query { arguments: Some(arguments), .. } => {
@@ -318,7 +341,12 @@ impl Execution {
         Ok(())
     }
 
-    fn evaluate<T>(&self, thread: usize, seen: &Seen<'_>, run: impl FnOnce(&Scope<'_>) -> Result<T, Fault>) -> Result<T, Trouble> {
+    pub(super) fn evaluate<T>(
+        &self,
+        thread: usize,
+        seen: &Seen<'_>,
+        run: impl FnOnce(&Scope<'_>) -> Result<T, Fault>,
+    ) -> Result<T, Trouble> {
         self.with_scope(thread, seen, run).map_err(|fault| self.fault(thread, fault))
     }
 
@@ -340,7 +368,7 @@ impl Execution {
     }
 
     /// What `InputPath` or `OutputPath` selects.
-    fn selected(&self, thread: usize, selection: Option<&Selection>, from: &Json) -> Result<Json, Trouble> {
+    pub(super) fn selected(&self, thread: usize, selection: Option<&Selection>, from: &Json) -> Result<Json, Trouble> {
         match selection {
             None => Ok(from.clone()),
             Some(Selection::Nothing) => Ok(Json::empty()),

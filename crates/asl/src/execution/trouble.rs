@@ -52,10 +52,14 @@ impl Execution {
     /// A fault of the thread's state, told as AWS tells it.
     pub(super) fn fault(&self, thread: usize, fault: Fault) -> Trouble {
         let visit = self.visit(thread);
-        let cause = format!(
-            "An error occurred while executing the state '{}' (entered at the event id #{}). {}",
-            visit.state.name, visit.entered, fault.message
-        );
+        let cause = match self.tried_context {
+            // A state that is tried by itself has no events.
+            Some(_) => fault.message,
+            None => format!(
+                "An error occurred while executing the state '{}' (entered at the event id #{}). {}",
+                visit.state.name, visit.entered, fault.message
+            ),
+        };
         let origin = match fault.error {
             Fault::QUERY => Origin::Query(fault.location),
             Fault::RUNTIME => Origin::Runtime,
@@ -263,7 +267,7 @@ impl Execution {
     }
 }
 
-fn takes(errors: &[Rc<str>], trouble: &Trouble) -> bool {
+pub(super) fn takes(errors: &[Rc<str>], trouble: &Trouble) -> bool {
     errors.iter().any(|name| trouble.is_taken_by(name))
 }
 
