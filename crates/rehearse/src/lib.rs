@@ -5,5 +5,6 @@ pub mod histogram;
 pub mod price;
 pub mod replay;
 pub mod report;
+pub mod run;
 pub mod sums;
 pub mod tasks;
