@@ -95,6 +95,8 @@ pub(crate) struct Stood {
     pub(crate) handover: Option<Handed>,
     pub(crate) expires_at: Timestamp,
     pub(crate) approvals: u32,
+    /// What an answer was bound to.
+    pub(crate) digest: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,6 +159,7 @@ impl World {
             handover,
             expires_at: record.expires_at,
             approvals: record.approvals(),
+            digest: record.evidence.digest.to_string(),
         });
     }
 

@@ -36,7 +36,7 @@ enum Command {
     Test(test::Arguments),
     /// Breaks the approval's rules in one small way after the other, and looks whether a test notices.
     Mutants(mutants::Arguments),
-    /// Measures the functions' start, latency and memory, side by side.
+    /// Measures the functions' start, latency and memory, side by side, and how many nights a second are rehearsed.
     Bench(bench::Arguments),
     /// Looks after the audit of the approvals.
     Audit(audit::Arguments),

@@ -5,7 +5,7 @@ use nightly_domain::ObjectUri;
 use nightly_domain::approval::ApprovalStatus;
 use serde_json::{Value, json};
 
-use super::{Doing, Due, JobRun, Play, QualityRun, RUN_DATE, Why};
+use super::{Destiny, Doing, Due, JobRun, Play, QualityRun, RUN_DATE, Why};
 use crate::deployment::JOB_CONCURRENCY;
 use crate::faults::Fault;
 use crate::functions::{Event, Function};
@@ -138,7 +138,9 @@ impl Play<'_> {
         match fault {
             Some(Fault::Slow) => takes *= 4,
             Some(Fault::JobTimesOut) => takes = 1_800_000,
-            Some(Fault::EndsAtTheTimeout) => takes = self.warehouse.timeout_millis(&task.state).unwrap_or(3_600_000) - JOB_IS_SEEN_AFTER_MILLIS,
+            Some(Fault::EndsAtTheTimeout) => {
+                takes = self.warehouse.timeout_millis(&task.state).unwrap_or(3_600_000) - JOB_IS_SEEN_AFTER_MILLIS
+            }
             _ => {}
         }
         self.jobs.push(JobRun {
@@ -150,8 +152,11 @@ impl Play<'_> {
             began: self.now(),
             over: None,
             stopping: false,
-            fails: fault == Some(&Fault::JobFails),
-            cut_off: fault == Some(&Fault::JobTimesOut),
+            destiny: match fault {
+                Some(Fault::JobFails) => Destiny::Fails,
+                Some(Fault::JobTimesOut) => Destiny::IsCutOff,
+                _ => Destiny::Succeeds,
+            },
             publishing: None,
             job,
         });
@@ -162,7 +167,10 @@ impl Play<'_> {
         self.queue.after_millis(takes, Due::JobEnds(number));
         if !lost {
             self.runs[run].doing.insert(task.id, Doing::Job(number));
-            self.queue.after_millis(100.min(takes), Due::Tell(run, Stimulus::Submitted { task: task.id, output: json!({"JobRunId": id}).into() }));
+            self.queue.after_millis(
+                100.min(takes),
+                Due::Tell(run, Stimulus::Submitted { task: task.id, output: json!({"JobRunId": id}).into() }),
+            );
         }
     }
 
@@ -177,7 +185,6 @@ impl Play<'_> {
         let Ok(staged) = arguments.uri("--staged_uri") else { return };
         let digest = jobs::digest(&self.world.objects, &staged);
         if self.warehouse.checks_digest() && digest != arguments.text("--approved_digest") {
-            self.jobs[number].fails = true;
             self.tell("Glue", "StagedBuildChanged: what is staged is not what was approved".to_owned());
             return self.job_is_over(number, "FAILED");
         }
@@ -198,11 +205,10 @@ impl Play<'_> {
             return;
         }
         let (job, id, arguments) = (run.job.clone(), run.id.clone(), run.arguments.clone());
-        if run.cut_off {
-            return self.job_is_over(number, "TIMEOUT");
-        }
-        if run.fails {
-            return self.job_is_over(number, "FAILED");
+        match run.destiny {
+            Destiny::IsCutOff => return self.job_is_over(number, "TIMEOUT"),
+            Destiny::Fails => return self.job_is_over(number, "FAILED"),
+            Destiny::Succeeds => {}
         }
         let arguments = Arguments(&arguments);
         if job == "nightly-publish-to-warehouse" {
@@ -333,7 +339,10 @@ impl Play<'_> {
             return Err(refused());
         }
         if value(":expired") != "EXPIRED" {
-            return Err(Failure::new("DynamoDB.ValidationException", format!("this rehearsal can't write {}", parameters["UpdateExpression"])));
+            return Err(Failure::new(
+                "DynamoDB.ValidationException",
+                format!("this rehearsal can't write {}", parameters["UpdateExpression"]),
+            ));
         }
         let next = nightly_domain::approval::Approval { status: ApprovalStatus::Expired { at }, ..stored.clone() };
         self.world.replace(Some(&stored), &next, now);
