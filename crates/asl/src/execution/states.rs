@@ -1,7 +1,6 @@
 //! What each kind of state does.
 
 use std::rc::Rc;
-use std::str::FromStr as _;
 
 use serde_json::Value;
 
@@ -15,6 +14,7 @@ use crate::definition::{
 };
 use crate::history::Detail;
 use crate::jsonata::Expected;
+use crate::order;
 use crate::value::{Failure, Instant, Json};
 
 /// The longest that a Wait can be told to wait: AWS counts its seconds in 32 bits.
@@ -450,12 +450,8 @@ fn not_items(input: &Json) -> String {
     format!("Map state input must be an array but was: {}", input.text())
 }
 
-/// RFC 3339 with a `T` and an offset.
 fn instant(text: &str) -> Option<Instant> {
-    if text.as_bytes().get(10) != Some(&b'T') {
-        return None;
-    }
-    jiff::Timestamp::from_str(text).ok().map(|timestamp| Instant(timestamp.as_millisecond()))
+    order::timestamp(text).map(|timestamp| Instant(timestamp.as_millisecond()))
 }
 
 fn no_timestamp(timestamp: &Text, text: &str) -> Fault {
