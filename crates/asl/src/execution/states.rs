@@ -90,8 +90,7 @@ impl Execution {
             Ok(Some((output, Self::assigned(state.assign.as_ref(), scope)?, next)))
         })?;
         let Some((output, assigned, next)) = chosen else {
-            let fault = Fault { error: "States.NoChoiceMatched", location: None, message: NO_CHOICE.to_owned() };
-            return Err(self.fault(thread, fault));
+            return Err(self.fault(thread, Fault::runtime(NO_CHOICE)));
         };
         let output = match &state.shape {
             Shape::Path { output_path, .. } => self.selected(thread, output_path.as_ref(), &output)?,
@@ -430,7 +429,9 @@ impl Execution {
     }
 }
 
-const NO_CHOICE: &str = "Failed to transition out of the state. No rule of the state's Choices applies, and it has no Default.";
+/// With these words, and as `States.Runtime`, AWS fails a Choice that leads nowhere; the `States.NoChoiceMatched` of its guide was
+/// never seen.
+const NO_CHOICE: &str = "Failed to transition out of the state. The state does not point to a next state.";
 
 /// The field that an integration can't make a request of. API Gateway's headers and query parameters are lists of strings by name
 /// («Create API Gateway REST APIs with Step Functions», «Request syntax»).
