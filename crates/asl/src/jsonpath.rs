@@ -124,9 +124,7 @@ impl Path {
         match &self.root {
             Root::Input => Ok(scope.input),
             Root::Context => Ok(scope.context.json()),
-            Root::Variable(name) => {
-                scope.variables.lookup(name).ok_or_else(|| Miss::Absent(format!("No results for path: $['{name}']")))
-            }
+            Root::Variable(name) => scope.variables.lookup(name).ok_or_else(|| Miss::Absent(format!("No results for path: $['{name}']"))),
         }
     }
 }
@@ -269,9 +267,15 @@ mod tests {
 
     #[test]
     fn a_reference_path_has_names_and_indices_only() {
-        for (path, reference) in
-            [("$", true), ("$.a['b'][0]", true), ("$.a[*]", false), ("$..a", false), ("$$.a", false), ("$v.a", false), ("$.a[?(@.b)]", false)]
-        {
+        for (path, reference) in [
+            ("$", true),
+            ("$.a['b'][0]", true),
+            ("$.a[*]", false),
+            ("$..a", false),
+            ("$$.a", false),
+            ("$v.a", false),
+            ("$.a[?(@.b)]", false),
+        ] {
             assert_eq!(Path::parse(path).unwrap().is_reference(), reference, "{path}");
         }
     }

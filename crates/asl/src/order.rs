@@ -38,16 +38,9 @@ pub(crate) fn timestamp(text: &str) -> Option<Timestamp> {
     let second = second.map_or(Some(0), |second| digits(second, 2))?;
     let nanosecond = fraction.map_or(Some(0), nanoseconds)?;
     let small = |number: i32| i8::try_from(number).ok();
-    let local = DateTime::new(
-        i16::try_from(year).ok()?,
-        small(month)?,
-        small(day)?,
-        small(hour)?,
-        small(minute)?,
-        small(second)?,
-        nanosecond,
-    )
-    .ok()?;
+    let local =
+        DateTime::new(i16::try_from(year).ok()?, small(month)?, small(day)?, small(hour)?, small(minute)?, small(second)?, nanosecond)
+            .ok()?;
     offset(zone)?.to_timestamp(local).ok()
 }
 

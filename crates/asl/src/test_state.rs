@@ -86,9 +86,8 @@ pub fn test_state(
         failed_iterations: configuration.failed_iterations,
         read_items: configuration.read_items,
     };
-    let tried = trial::attempt(setup, done).map_err(|_| {
-        TestStateError::invalid("Map iteration failure count must be less than or equal to the number of Map iterations")
-    })?;
+    let tried = trial::attempt(setup, done)
+        .map_err(|_| TestStateError::invalid("Map iteration failure count must be less than or equal to the number of Map iterations"))?;
     Ok(answer(&tried, &input, level))
 }
 

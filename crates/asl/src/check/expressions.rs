@@ -1,7 +1,9 @@
 //! What a JSONata expression reads, so that the rest can be judged without running it.
 
 use jsonata_core::ast::{AstNode, BinaryOp, PathStep, Stage};
+use jsonata_core::evaluator::Evaluator;
 use jsonata_core::parser;
+use jsonata_core::value::JValue;
 
 use super::fields;
 
@@ -38,20 +40,92 @@ pub(super) fn read(source: &str) -> Result<Reads, String> {
 
 /// Whether a task token is among what is read.
 pub(super) fn passes_task_token(reads: &Reads) -> bool {
-    let token = ["context", "Task", "Token"];
-    reads.states.iter().any(|path| path.iter().zip(token).all(|(field, expected)| field == expected))
+    reads.states.iter().any(|path| path.iter().zip(TASK_TOKEN).all(|(field, expected)| field == expected))
+}
+
+/// Whether the task token itself is read, and not only the context that it is a part of.
+pub(super) fn reads_task_token(reads: &Reads) -> bool {
+    reads.states.iter().any(|path| path.iter().take(3).eq(TASK_TOKEN.iter()))
+}
+
+const TASK_TOKEN: [&str; 3] = ["context", "Task", "Token"];
+
+/// The number that an expression gives whenever it is evaluated.
+pub(super) fn constant(source: &str) -> Option<f64> {
+    let changes = ["$millis", "$now", "$random", "$shuffle", "$uuid"].iter().any(|function| source.contains(function));
+    if changes || read(source).ok()? != Reads::default() {
+        return None;
+    }
+    let tree = parser::parse(source).ok()?;
+    Evaluator::new().evaluate(&tree, &JValue::Undefined).ok()?.as_f64()
 }
 
 /// Functions that AWS adds to JSONata's own; it takes `$eval` away.
 const ADDED: [&str; 6] = ["hash", "parse", "partition", "random", "range", "uuid"];
 
 const BUILT_IN: [&str; 62] = [
-    "abs", "append", "assert", "average", "base64decode", "base64encode", "boolean", "ceil", "contains", "count",
-    "decodeUrl", "decodeUrlComponent", "distinct", "each", "encodeUrl", "encodeUrlComponent", "error", "exists", "filter", "floor",
-    "formatBase", "formatInteger", "formatNumber", "fromMillis", "join", "keys", "length", "lookup", "lowercase", "map", "match", "max",
-    "merge", "millis", "min", "not", "now", "number", "pad", "parseInteger", "power", "reduce", "replace", "reverse", "round", "shuffle",
-    "sift", "single", "sort", "split", "spread", "sqrt", "string", "substring", "substringAfter", "substringBefore", "sum", "toMillis",
-    "trim", "type", "uppercase", "zip",
+    "abs",
+    "append",
+    "assert",
+    "average",
+    "base64decode",
+    "base64encode",
+    "boolean",
+    "ceil",
+    "contains",
+    "count",
+    "decodeUrl",
+    "decodeUrlComponent",
+    "distinct",
+    "each",
+    "encodeUrl",
+    "encodeUrlComponent",
+    "error",
+    "exists",
+    "filter",
+    "floor",
+    "formatBase",
+    "formatInteger",
+    "formatNumber",
+    "fromMillis",
+    "join",
+    "keys",
+    "length",
+    "lookup",
+    "lowercase",
+    "map",
+    "match",
+    "max",
+    "merge",
+    "millis",
+    "min",
+    "not",
+    "now",
+    "number",
+    "pad",
+    "parseInteger",
+    "power",
+    "reduce",
+    "replace",
+    "reverse",
+    "round",
+    "shuffle",
+    "sift",
+    "single",
+    "sort",
+    "split",
+    "spread",
+    "sqrt",
+    "string",
+    "substring",
+    "substringAfter",
+    "substringBefore",
+    "sum",
+    "toMillis",
+    "trim",
+    "type",
+    "uppercase",
+    "zip",
 ];
 
 fn is_function(name: &str) -> bool {
@@ -66,7 +140,9 @@ pub(super) fn nearest_function(written: &str) -> Option<&'static str> {
 /// AWS tells a parser's sentence without the `S0202: ` before it.
 fn without_code(message: &str) -> &str {
     match message.split_once(": ") {
-        Some((code, rest)) if code.len() == 5 && code.starts_with(['S', 'T', 'D']) && code[1..].bytes().all(|byte| byte.is_ascii_digit()) => {
+        Some((code, rest))
+            if code.len() == 5 && code.starts_with(['S', 'T', 'D']) && code[1..].bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
             rest
         }
         _ => message,
@@ -294,6 +370,14 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_depends_on_nothing_is_known_beforehand() {
+        assert_eq!(constant(" $min([3600 - 1, $floor($number('3600') / 2)]) "), Some(1800.0));
+        for changing in ["$limit * 2", "$states.input.seconds", "$millis()", "'text'", "1 +"] {
+            assert_eq!(constant(changing), None, "{changing}");
+        }
+    }
+
+    #[test]
     fn asking_whether_a_variable_exists_is_not_relying_on_it() {
         let reads = read("$exists($a.b) ? $b : 0").expect("it parses");
         let asked: Vec<_> = reads.variables.iter().map(|variable| (variable.name.as_str(), variable.asked_for)).collect();
@@ -303,7 +387,10 @@ mod tests {
     #[test]
     fn functions_that_do_not_exist_are_found() {
         assert_eq!(read("$sise([1]) + $eval('1') + count([1])").expect("it parses").unknown_functions, ["$sise", "$eval", "count"]);
-        assert_eq!(read("$uuid() & $hash('a', 'SHA-256') & $string($parse('1'))").expect("it parses").unknown_functions, Vec::<String>::new());
+        assert_eq!(
+            read("$uuid() & $hash('a', 'SHA-256') & $string($parse('1'))").expect("it parses").unknown_functions,
+            Vec::<String>::new()
+        );
     }
 
     #[test]

@@ -341,7 +341,12 @@ impl Execution {
         Ok(())
     }
 
-    pub(super) fn evaluate<T>(&self, thread: usize, seen: &Seen<'_>, run: impl FnOnce(&Scope<'_>) -> Result<T, Fault>) -> Result<T, Trouble> {
+    pub(super) fn evaluate<T>(
+        &self,
+        thread: usize,
+        seen: &Seen<'_>,
+        run: impl FnOnce(&Scope<'_>) -> Result<T, Fault>,
+    ) -> Result<T, Trouble> {
         self.with_scope(thread, seen, run).map_err(|fault| self.fault(thread, fault))
     }
 

@@ -204,8 +204,7 @@ impl Trial<'_> {
             return Ok(());
         }
         if self.tolerated.is_exceeded(failed, iterations) {
-            let failure =
-                Failure::new("States.ExceedToleratedFailureThreshold", "The specified tolerated failure threshold was exceeded");
+            let failure = Failure::new("States.ExceedToleratedFailureThreshold", "The specified tolerated failure threshold was exceeded");
             return Err(Trouble { failure, origin: Origin::State });
         }
         self.note_result_selector(&result)?;
@@ -236,7 +235,9 @@ impl Trial<'_> {
     }
 
     fn note_tolerated(&mut self, work: &MapWork, input: &Json) -> Result<(), Trouble> {
-        for (field, name) in [("ToleratedFailureCount", "toleratedFailureCount"), ("ToleratedFailurePercentage", "toleratedFailurePercentage")] {
+        for (field, name) in
+            [("ToleratedFailureCount", "toleratedFailureCount"), ("ToleratedFailurePercentage", "toleratedFailurePercentage")]
+        {
             let Some(most) = self.tolerated(work, field, input)? else { continue };
             #[expect(clippy::cast_possible_truncation, reason = "a count of iterations")]
             let limit = if field.ends_with("Count") {
@@ -337,7 +338,8 @@ impl Trial<'_> {
             Command::Wake { timer, at } if self.execution.timers.iter().any(|due| due.0 == timer && due.2 == Due::Retry) => Some(at),
             _ => None,
         });
-        let left = self.execution.agenda.pop_front().map(|step| (step.input, Some(self.setup.machine.0.flow.states[step.state].name.clone())));
+        let left =
+            self.execution.agenda.pop_front().map(|step| (step.input, Some(self.setup.machine.0.flow.states[step.state].name.clone())));
         let end = match (&self.execution.status, failure, left) {
             (Status::Succeeded(output), None, _) => End::Succeeded { output: output.clone(), next: None },
             (_, None, Some((output, next))) => End::Succeeded { output, next },

@@ -132,10 +132,9 @@ fn array<'a>(node: &'a Value, step: &Step, before: &[Step]) -> Result<&'a Vec<Va
 fn first_of_many(step: &Step, node: &Value, before: &[Step]) -> Result<(), Miss> {
     match step {
         Step::Indices(_) | Step::Slice { .. } => array(node, step, before).map(|_| ()),
-        Step::Filter(_) if !node.is_object() && !node.is_array() => Err(Miss::Inapplicable(format!(
-            "Filter: [?] can not be applied to primitives. Current context is: {}",
-            shown(node)
-        ))),
+        Step::Filter(_) if !node.is_object() && !node.is_array() => {
+            Err(Miss::Inapplicable(format!("Filter: [?] can not be applied to primitives. Current context is: {}", shown(node))))
+        }
         _ => Ok(()),
     }
 }

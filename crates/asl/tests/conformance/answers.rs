@@ -1,8 +1,7 @@
 //! The recorded answers that are no histories: executions of which only the output was kept, definitions that were judged.
 
-
-use nightly_asl::check::{self, Finding, Kind};
 use nightly_asl::Status;
+use nightly_asl::check::{self, Finding, Kind};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
