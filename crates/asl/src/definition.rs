@@ -449,13 +449,13 @@ impl Fields<'_> {
 
     fn template(&self, value: &Value, field: &str) -> Result<Template, Wrong> {
         Ok(match self.language {
-            Language::Path => Template::Path(PathTemplate::compile(value, field).map_err(|message| self.wrong(field, message))?),
+            Language::Path => Template::Path(PathTemplate::compile(value).map_err(|message| self.wrong(field, message))?),
             Language::Query => Template::Query(self.query(value, field)?),
         })
     }
 
     fn path_template(&self, field: &str) -> Result<Option<PathTemplate>, Wrong> {
-        self.get(field).map(|value| PathTemplate::compile(value, field).map_err(|message| self.wrong(field, message))).transpose()
+        self.get(field).map(|value| PathTemplate::compile(value).map_err(|message| self.wrong(field, message))).transpose()
     }
 
     fn assign(&self) -> Result<Option<Assign>, Wrong> {

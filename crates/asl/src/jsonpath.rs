@@ -78,11 +78,19 @@ impl Path {
         if self.steps.is_empty() {
             return self.whole(scope).cloned();
         }
-        self.find(scope).map(Found::into_json)
+        match self.field_of_context(scope) {
+            Some((field, [])) => Ok(field),
+            _ => self.find(scope).map(Found::into_json),
+        }
     }
 
     /// The same without a copy.
     pub(crate) fn find<'a>(&self, scope: &Scope<'a>) -> Result<Found<'a>, Miss> {
+        if let Some((field, steps)) = self.field_of_context(scope)
+            && let Ok(found) = select::select(steps, field.value())
+        {
+            return Ok(found.into_owned());
+        }
         let whole = self.whole(scope)?.value();
         if whole.is_null() && self.root == Root::Input && !self.steps.is_empty() {
             return Err(Miss::NoInput);
@@ -102,22 +110,19 @@ impl Path {
         Ok(whole)
     }
 
-    /// Only names and indices, from the input: what `ResultPath` and others demand.
-    pub(crate) fn is_reference(&self) -> bool {
-        self.root == Root::Input && self.steps.iter().all(|step| matches!(step, Step::Property(_) | Step::Index(_)))
-    }
-
-    /// The variable that it starts from.
-    pub(crate) fn variable(&self) -> Option<&str> {
-        match &self.root {
-            Root::Variable(name) => Some(name),
-            Root::Input | Root::Context => None,
-        }
-    }
-
     /// Whether it starts from the context object.
     pub(crate) fn is_of_context(&self) -> bool {
         self.root == Root::Context
+    }
+
+    /// `$$.Execution.Name` and the like, with the steps after it: looked up without making the rest of the context object.
+    fn field_of_context(&self, scope: &Scope<'_>) -> Option<(Json, &[Step])> {
+        match (&self.root, self.steps.as_slice()) {
+            (Root::Context, [Step::Property(section), Step::Property(name), rest @ ..]) => {
+                Some((scope.context.field(section, name)?, rest))
+            }
+            _ => None,
+        }
     }
 
     fn whole<'a>(&self, scope: &Scope<'a>) -> Result<&'a Json, Miss> {
@@ -263,20 +268,5 @@ mod tests {
         refused("$.l[2]", json!({"l": [5, 6]}));
         refused("$.a.b", json!({"a": "text"}));
         refused("$.a", json!([1]));
-    }
-
-    #[test]
-    fn a_reference_path_has_names_and_indices_only() {
-        for (path, reference) in [
-            ("$", true),
-            ("$.a['b'][0]", true),
-            ("$.a[*]", false),
-            ("$..a", false),
-            ("$$.a", false),
-            ("$v.a", false),
-            ("$.a[?(@.b)]", false),
-        ] {
-            assert_eq!(Path::parse(path).unwrap().is_reference(), reference, "{path}");
-        }
     }
 }

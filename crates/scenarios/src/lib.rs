@@ -23,7 +23,8 @@
 //! ```
 //!
 //! A `${Placeholder}` that `substitutions` leaves out stands for its own name. Replies to one state are used in the order of
-//! their lines, each as often as `times` says, and none may be left over.
+//! their lines, each as often as `times` says, and none may be left over. `"otherwise": "published"` lends the replies of that
+//! scenario, in the same folder, for every state that has no line here; those may be left over.
 
 mod run;
 mod trials;
@@ -58,7 +59,10 @@ pub struct Scenario {
     /// When it starts.
     pub start: Timestamp,
     /// What the tasks reply.
+    #[serde(default)]
     pub replies: Vec<Reply>,
+    /// The scenario whose replies count for the states that have none here.
+    otherwise: Option<String>,
     /// What people do to the execution meanwhile.
     #[serde(default)]
     pub interventions: Vec<Intervention>,
@@ -92,6 +96,8 @@ pub struct Reply {
     pub after_seconds: u32,
     /// The reply.
     pub answer: Answer,
+    /// Whether it may be left over: it was lent by another scenario.
+    pub lent: bool,
 }
 
 /// How a task ends.
@@ -138,8 +144,8 @@ pub struct Expected {
     pub error: Option<String>,
     /// The cause of that.
     pub cause: Option<String>,
-    /// How long it takes.
-    pub after_seconds: u32,
+    /// How long it takes, where no chance has a part in that.
+    pub after_seconds: Option<u32>,
     /// The types of its history's events, in order.
     pub events: Vec<String>,
 }
@@ -162,12 +168,17 @@ impl Scenario {
     /// Reads a scenario's file.
     pub fn read(file: &Path) -> Result<Self, ReadError> {
         let text = fs::read_to_string(file).map_err(|error| ReadError::File(file.to_owned(), error))?;
-        let scenario: Self = serde_json::from_str(&text).map_err(|error| ReadError::Json(file.to_owned(), error))?;
-        if file.file_stem().is_some_and(|stem| *stem == *scenario.name) {
-            Ok(scenario)
-        } else {
-            Err(ReadError::Name(file.to_owned(), scenario.name))
+        let mut scenario: Self = serde_json::from_str(&text).map_err(|error| ReadError::Json(file.to_owned(), error))?;
+        if file.file_stem().is_none_or(|stem| *stem != *scenario.name) {
+            return Err(ReadError::Name(file.to_owned(), scenario.name));
         }
+        if let Some(lender) = &scenario.otherwise {
+            let lender = Self::read(&file.with_file_name(format!("{lender}.json")))?;
+            let lent = lender.replies.into_iter().filter(|lent| scenario.replies.iter().all(|reply| reply.state != lent.state));
+            let lent: Vec<Reply> = lent.map(|reply| Reply { lent: true, ..reply }).collect();
+            scenario.replies.extend(lent);
+        }
+        Ok(scenario)
     }
 
     /// Reads every scenario of a folder, in the order of their names.
@@ -244,6 +255,7 @@ impl TryFrom<ReplyLine> for Reply {
             beats_every_seconds: line.beats_every_seconds,
             after_seconds: line.after_seconds,
             answer,
+            lent: false,
         })
     }
 }

@@ -89,7 +89,8 @@ impl Scenario {
             world.schedule(started + i64::from(intervention.after_seconds), Due::Intervention(name, stimulus));
         }
         world.run(started)?;
-        let unused: Vec<&str> = world.replies.iter().filter(|(_, left)| *left > 0).map(|(reply, _)| reply.state.as_str()).collect();
+        let unused = world.replies.iter().filter(|(reply, left)| *left > 0 && !reply.lent);
+        let unused: Vec<&str> = unused.map(|(reply, _)| reply.state.as_str()).collect();
         if !unused.is_empty() {
             return Err(RunError::Unused(unused.join(", ")));
         }
@@ -119,7 +120,7 @@ impl Run {
             output,
             error: failure.and_then(|failure| failure.error.clone()),
             cause: failure.and_then(|failure| failure.cause.clone()),
-            after_seconds: u32::try_from((ended.0 - self.started.0) / 1000).unwrap_or(u32::MAX),
+            after_seconds: u32::try_from((ended.0 - self.started.0) / 1000).ok(),
             events: self.history.iter().map(Event::kind).collect(),
         }
     }

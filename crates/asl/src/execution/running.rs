@@ -235,8 +235,12 @@ impl Execution {
                 "RedriveCount": self.redrives,
             },
             "StateMachine": {"Id": identity.state_machine_arn, "Name": identity.state_machine_name},
-            "State": {"Name": &*visit.state.name, "EnteredTime": visit.entered_at.to_string(), "RetryCount": visit.tries()},
+            "State": {"Name": &*visit.state.name, "EnteredTime": visit.entered_at.to_string()},
         });
+        // Only what can be retried tells how often it was.
+        if matches!(visit.state.work, Work::Task(_) | Work::Parallel { .. } | Work::Map(_)) {
+            context["State"]["RetryCount"] = visit.tries().into();
+        }
         if let Some(token) = &visit.token {
             context["Task"] = json!({"Token": &**token});
         }

@@ -25,6 +25,13 @@ impl<'a> Found<'a> {
         }
     }
 
+    pub(super) fn into_owned(self) -> Found<'static> {
+        match self {
+            Self::One(value) => Found::One(Cow::Owned(value.into_owned())),
+            Self::Many(values) => Found::Many(values.into_iter().map(|value| Cow::Owned(value.into_owned())).collect()),
+        }
+    }
+
     pub(crate) fn into_json(self) -> Json {
         self.into_value().into_owned().into()
     }

@@ -1,4 +1,4 @@
-//! AWS judges: executions, Choice operators, refused definitions and answers of TestState that were recorded on real AWS are replayed on this
+//! AWS judges: executions, Choice operators, refused definitions and answers of `TestState` that were recorded on real AWS are replayed on this
 //! engine and compared. The recordings are no part of this repository; `ASL_ORACLE` names their folder, by default
 //! `../shared/oracle/asl` beside the repository, if that is there.
 //!
@@ -25,6 +25,7 @@ use agreement::Disagreement;
 use answers::{InputOutput, Validation};
 use exceptions::EXCEPTIONS;
 use recording::Recording;
+use replay::caught;
 use states::Trial;
 
 #[test]
@@ -60,15 +61,19 @@ fn judge(folder: &Path, only: Option<&str>) -> Vec<Verdict> {
         verdicts.push(Verdict { kind: "histories", result: histories::judge(&recording), id: recording.id });
     }
     for recorded in all::<InputOutput>(&folder.join("cases_io")) {
-        verdicts.push(Verdict { kind: "outputs", result: recorded.judge(), id: recorded.id });
+        verdicts.push(Verdict { kind: "outputs", result: judged(|| recorded.judge()), id: recorded.id });
     }
     for recorded in one::<Validation>(&folder.join("validation.json")) {
-        verdicts.push(Verdict { kind: "validations", result: recorded.judge(), id: recorded.id });
+        verdicts.push(Verdict { kind: "validations", result: judged(|| recorded.judge()), id: recorded.id });
     }
     for recorded in one::<Trial>(&folder.join("teststate.json")) {
-        verdicts.push(Verdict { kind: "states", result: recorded.judge(), id: recorded.id });
+        verdicts.push(Verdict { kind: "states", result: judged(|| recorded.judge()), id: recorded.id });
     }
     verdicts
+}
+
+fn judged(judge: impl FnOnce() -> Result<(), Disagreement>) -> Result<(), Disagreement> {
+    caught(judge).unwrap_or_else(|panic| Err(Disagreement::whole("the engine", "an answer", panic)))
 }
 
 /// What is told in the end, and what makes the test fail.

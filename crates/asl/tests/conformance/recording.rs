@@ -65,10 +65,10 @@ impl Recording {
 
     /// Whether it holds the execution's end; AWS's record of some stops before.
     pub fn holds_the_end(&self) -> bool {
-        self.events.last().and_then(kind).is_some_and(|kind| kind.starts_with("Execution") && kind != "ExecutionStarted")
+        holds_the_end(&self.events)
     }
 
-    /// The role that ExecutionStarted names: a test may have hidden it there otherwise than in the context.
+    /// The role that `ExecutionStarted` names: a test may have hidden it there otherwise than in the context.
     pub fn role(&self) -> &str {
         self.events
             .first()
@@ -171,7 +171,9 @@ struct Texts(Vec<(Value, String)>);
 impl Texts {
     fn of(events: &[Value]) -> Self {
         let mut texts = Self(Vec::new());
-        events.iter().for_each(|event| texts.collect(event));
+        for event in events {
+            texts.collect(event);
+        }
         texts
     }
 
@@ -205,6 +207,11 @@ fn output(recorded: &Value) -> Json {
         Value::String(text) => Json::parse(text).unwrap_or_else(|_| recorded.clone().into()),
         parsed => parsed.clone().into(),
     }
+}
+
+/// Whether the last event ends the execution.
+pub fn holds_the_end(events: &[Value]) -> bool {
+    events.last().and_then(kind).is_some_and(|kind| kind.starts_with("Execution") && kind != "ExecutionStarted")
 }
 
 /// The event's type.

@@ -16,7 +16,7 @@ use crate::recording::{Answer, RecordedTask, Recording, details, kind};
 pub struct Replay {
     /// How it stands in the end.
     pub status: Status,
-    /// Its history, as GetExecutionHistory would tell it.
+    /// Its history, as `GetExecutionHistory` would tell it.
     pub events: Vec<Value>,
     /// What went otherwise than the recording says, on the way.
     pub notes: Vec<String>,
@@ -30,9 +30,14 @@ const MOST_STEPS: usize = 20_000;
 
 /// Replays; an engine that panics or refuses the definition is told in words.
 pub fn replay(recording: &Recording) -> Result<Replay, String> {
-    catch_unwind(AssertUnwindSafe(|| run(recording))).unwrap_or_else(|panic| {
+    caught(|| run(recording)).unwrap_or_else(Err)
+}
+
+/// A panic as words: one answer that breaks the engine must not hide the others.
+pub fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        Err(format!("panicked: {}", text.unwrap_or_default()))
+        format!("panicked: {}", text.unwrap_or_default())
     })
 }
 

@@ -1,0 +1,233 @@
+//! Wrong definitions, functions and deployments that look right. The rehearsal has to catch each of them: what judges is judged by them.
+
+use lambda_http::RequestExt as _;
+use nightly_approval::Site;
+use nightly_domain::approval::{Approval, Bearer, Click, Decision, Handover, Remark};
+use nightly_domain::delivery::revise;
+use nightly_domain::link::Link;
+use nightly_domain::ports::{Approvals as _, Clock as _, Desk as _, PortError, Replaced, TaskAnswer, Tasks as _};
+use serde_json::{Value, json};
+
+use crate::functions::{Answer, Event, Function, Invocation};
+use crate::line::Line;
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bug {
+    /// The definition: a heartbeat that nobody beats often enough for.
+    HeartbeatTooShort,
+    /// The definition: a failed job is caught and led to a Fail state, so that a redrive fails again.
+    FailedJobIsCaught,
+    /// The definition: a failed quality gate is tried again.
+    GateIsRetried,
+    /// The definition: the gate looks at the run's end, not at its rules.
+    GateTakesAnEndForAPass,
+    /// The definition: the join waits for the currency fetch.
+    BarrierTooMany,
+    /// The definition: a notifier that is down fails the night.
+    NotifierFailsTheNight,
+    /// The definition: its clock looks at no record.
+    ExpiresWithoutLooking,
+    /// The definition: silence is a yes.
+    SilenceIsAYes,
+    /// The definition: nothing starts a failed job again, and publishing comes before the question.
+    PublishesBeforeAsking,
+    /// The deployment: the role lacks `glue:BatchStopJobRun`.
+    MayNotStopJobs,
+    /// The job: it publishes what is staged, whether it was approved or not.
+    PublishesWhateverIsStaged,
+    /// The page: opening a link approves.
+    ApprovesOnGet,
+    /// The page: the answer is sent to Step Functions, and recorded after that.
+    SendsBeforeRecording,
+    /// The page: the answer is recorded, and nobody makes up for a crash before it is sent.
+    RecordsAndForgets,
+    /// The watch: it does everything but beat.
+    WatchDoesNotBeat,
+}
+
+impl Bug {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::HeartbeatTooShort,
+        Self::FailedJobIsCaught,
+        Self::GateIsRetried,
+        Self::GateTakesAnEndForAPass,
+        Self::BarrierTooMany,
+        Self::NotifierFailsTheNight,
+        Self::ExpiresWithoutLooking,
+        Self::SilenceIsAYes,
+        Self::PublishesBeforeAsking,
+        Self::MayNotStopJobs,
+        Self::PublishesWhateverIsStaged,
+        Self::ApprovesOnGet,
+        Self::SendsBeforeRecording,
+        Self::RecordsAndForgets,
+        Self::WatchDoesNotBeat,
+    ];
+
+    /// Puts it into the definition, where it belongs there.
+    pub(crate) fn plant(self, definition: &mut Value) {
+        let states = &mut definition["States"];
+        match self {
+            Self::HeartbeatTooShort => states["ManualApproval"]["HeartbeatSeconds"] = json!(240),
+            Self::FailedJobIsCaught => {
+                states["ApplyFx"]["Catch"] = json!([{"ErrorEquals": ["States.ALL"], "Output": {}, "Next": "BuildFailed"}]);
+                states["BuildFailed"] = json!({"Type": "Fail", "Error": "BuildFailed", "Cause": "A job failed."});
+            }
+            Self::GateIsRetried => {
+                states["QualityGate"]["Default"] = json!("AnotherTry");
+                let again = "{% $exists($tries) ? $tries < 1 : true %}";
+                states["AnotherTry"] = json!({
+                    "Type": "Choice",
+                    "Choices": [{"Condition": again, "Next": "TryAgain"}],
+                    "Default": "QualityFailed",
+                });
+                states["TryAgain"] = json!({"Type": "Pass", "Assign": {"tries": 1}, "Output": {}, "Next": "StartQualityRun"});
+            }
+            Self::GateTakesAnEndForAPass => states["QualityGate"]["Choices"][0]["Condition"] = json!("{% $count($quality.rules) > 0 %}"),
+            Self::BarrierTooMany => {
+                let branches = states["BuildSources"]["Branches"].as_array().cloned().unwrap_or_default();
+                let mut second = states["BuildSources"].clone();
+                states["BuildSources"]["Branches"] = json!([branches[0]]);
+                let next = std::mem::replace(&mut states["BuildSources"]["Next"], json!("BuildInventory"));
+                second["Branches"] = json!([branches[1]]);
+                second["Next"] = next;
+                states["BuildInventory"] = second;
+            }
+            Self::NotifierFailsTheNight => {
+                states["NotifyStakeholders"].as_object_mut().expect("a state").remove("Catch");
+                states.as_object_mut().expect("states").remove("DeferNotice");
+            }
+            Self::ExpiresWithoutLooking => {
+                let expires = states["ExpireApproval"].as_object_mut().expect("a state");
+                expires["Arguments"].as_object_mut().expect("arguments").remove("ConditionExpression");
+                expires["Arguments"]["ExpressionAttributeValues"].as_object_mut().expect("values").remove(":pending");
+            }
+            Self::SilenceIsAYes => {
+                states["ApprovalDecision"]["Choices"][0]["Condition"] = json!("{% $verdict.decision != 'REJECTED' %}");
+                states["ExpireApproval"]["Next"] = json!("ReadVerdict");
+            }
+            Self::PublishesBeforeAsking => {
+                states["QualityGate"]["Choices"][0]["Next"] = json!("PublishToWarehouse");
+                states["PublishToWarehouse"]["Next"] = json!("ManualApproval");
+                states["PublishToWarehouse"]["Arguments"]["Arguments"]["--approved_digest"] = json!("none");
+                states["ApprovalDecision"]["Choices"][0]["Next"] = json!("CountPublished");
+                states["ManualApproval"]["Output"] = json!({});
+            }
+            _ => {}
+        }
+    }
+
+    /// What stands in a function's place.
+    pub(crate) fn handler(self) -> Option<Handler> {
+        match self {
+            Self::ApprovesOnGet => Some(Handler::ApprovesOnGet),
+            Self::SendsBeforeRecording => Some(Handler::SendsBeforeRecording),
+            Self::RecordsAndForgets => Some(Handler::RecordsAndForgets),
+            Self::WatchDoesNotBeat => Some(Handler::WatchDoesNotBeat),
+            _ => None,
+        }
+    }
+}
+
+/// A wrong function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Handler {
+    ApprovesOnGet,
+    SendsBeforeRecording,
+    RecordsAndForgets,
+    WatchDoesNotBeat,
+}
+
+impl Handler {
+    pub(crate) fn takes_the_place_of(self, function: Function) -> bool {
+        match function {
+            Function::ApprovalCallback => self != Self::WatchDoesNotBeat,
+            // Whoever forgets has no watch that remembers.
+            Function::ApprovalWatch => matches!(self, Self::WatchDoesNotBeat | Self::RecordsAndForgets | Self::SendsBeforeRecording),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn invoke(self, event: Event, line: Line, site: Site) -> Invocation {
+        Box::pin(async move {
+            match event {
+                Event::Http(request) => self.page(*request, line, site).await,
+                Event::Payload(payload) => self.round(payload, line).await,
+            }
+        })
+    }
+
+    /// The page, with an answer taken in another way than ours.
+    async fn page(self, request: lambda_http::Request, line: Line, site: Site) -> Answer {
+        let posts = request.method() == lambda_http::http::Method::POST;
+        let opens = request.method() == lambda_http::http::Method::GET;
+        let form = String::from_utf8_lossy(request.body().as_ref()).into_owned();
+        let path = request.raw_http_path().to_owned();
+        let decision = if form.starts_with("decision=reject") {
+            Some(Decision::Reject { reason: Remark::parse("The figures look wrong.").expect("a reason") })
+        } else if form.starts_with("decision=approve") || self == Self::ApprovesOnGet && opens {
+            Some(Decision::Approve { comment: None })
+        } else {
+            None
+        };
+        if let Some(decision) = decision.filter(|_| posts || self == Self::ApprovesOnGet) {
+            let taken = self.take(&line, &path, decision).await;
+            if posts {
+                return match taken {
+                    Ok(()) => Answer::Page { status: 303, body: String::new() },
+                    Err(_) => Answer::Page { status: 503, body: "<h1>Please try again in a minute</h1>".to_owned() },
+                };
+            }
+        }
+        let ports = approval_callback::Ports { desk: line, site };
+        let response = approval_callback::handle(&ports, request).await;
+        let status = response.status().as_u16();
+        Answer::Page { status, body: String::from_utf8_lossy(response.body().as_ref()).into_owned() }
+    }
+
+    async fn take(self, line: &Line, path: &str, decision: Decision) -> Result<(), PortError> {
+        let Some(link) = Link::from_path(path) else { return Ok(()) };
+        let Some(seen) = line.approvals().read(&link.approval).await? else { return Ok(()) };
+        let Bearer::Approver(place) = seen.bearer(&link.secret.hash()) else { return Ok(()) };
+        let Click::Counts(next) = seen.click(place, decision, line.clock().now()) else { return Ok(()) };
+        let verdict = next.undelivered().map(|verdict| serde_json::to_string(verdict).expect("a verdict is JSON"));
+        if self == Self::SendsBeforeRecording
+            && let Some(verdict) = &verdict
+        {
+            let answer = line.tasks().succeed(&next.task_token, verdict).await?;
+            if answer == TaskAnswer::Closed {
+                return Ok(());
+            }
+            let handed_over = next.handed_over(Handover::Delivered { at: line.clock().now() });
+            let over = |current: &Approval| Some(Approval { revision: current.revision + 1, ..handed_over.clone() });
+            return revise(line.approvals(), seen, over).await.map(drop);
+        }
+        if line.approvals().replace(Some(&seen), &next).await? != Replaced::Stored {
+            return Ok(());
+        }
+        if let Some(verdict) = verdict
+            && let Ok(TaskAnswer::Accepted) = line.tasks().succeed(&next.task_token, &verdict).await
+        {
+            let handed_over = next.handed_over(Handover::Delivered { at: line.clock().now() });
+            // Whether it is marked is not looked at again.
+            drop(line.approvals().replace(Some(&next), &handed_over).await);
+        }
+        Ok(())
+    }
+
+    /// A watch that beats, or that does all but beat.
+    async fn round(self, payload: Value, line: Line) -> Answer {
+        let Ok(watch) = serde_json::from_value::<nightly_domain::ports::Watch>(payload) else {
+            return Answer::Failed("InvalidInput".to_owned(), String::new());
+        };
+        let record = line.approvals().read(&watch.approval_id).await;
+        if let Ok(Some(record)) = record
+            && self != Self::WatchDoesNotBeat
+        {
+            drop(line.tasks().beat(&record.task_token).await);
+        }
+        Answer::Payload(json!({}))
+    }
+}

@@ -1,0 +1,184 @@
+//! What a port's call does to the world.
+
+use nightly_asl::{Detail, Event, Instant, Json, Stimulus, TaskId};
+use nightly_domain::channel::MessageReference;
+use nightly_domain::history::{EventKind, HistoryEvent};
+use nightly_domain::people::Address;
+use nightly_domain::ports::{TaskAnswer, Watch};
+use nightly_domain::rates::{AskAgain, NoQuotes, Quotes};
+use nightly_domain::{CurrencyCode, RunDate};
+use rust_decimal::Decimal;
+
+use super::{Due, Play};
+use crate::deployment::WATCH_MINUTES;
+use crate::functions::Function;
+use crate::invariants;
+use crate::line::{Call, Reply};
+use crate::people::{self, Deed};
+use crate::story::Rates;
+use crate::world::{Letter, Schedule, finish, timestamp};
+
+impl Play<'_> {
+    /// Makes the call of a function that was begun at that moment.
+    pub(super) fn effect(&mut self, function: Function, begun: Instant, call: &Call) -> Reply {
+        use nightly_domain::audit::Audit as _;
+        let now = self.now();
+        match call {
+            Call::ReadRecord(id) => Reply::Record(self.world.approvals.stored(id).map(Box::new)),
+            Call::Replace(seen, next) => {
+                let before = self.world.approvals.stored(&next.id);
+                let replaced = self.world.replace(seen.as_deref(), next, now);
+                if self.world.approvals.stored(&next.id) != before {
+                    invariants::record_changed(self, before.as_ref(), next);
+                    if before.as_ref().is_none_or(|before| before.status.name() != next.status.name()) {
+                        self.tell(function.name(), format!("records {} (generation {})", next.status.name(), next.generation));
+                    }
+                }
+                Reply::Replaced(replaced)
+            }
+            Call::Succeed(token, output) => Reply::Task(match (self.waiting(token.expose()), Json::parse(output)) {
+                (Some((run, task)), Ok(output)) => self.tell_task(run, Stimulus::Succeeded { task, output }),
+                _ => TaskAnswer::Closed,
+            }),
+            Call::Beat(token) => Reply::Task(match self.waiting(token.expose()) {
+                Some((run, task)) => self.tell_task(run, Stimulus::Heartbeat { task }),
+                None => TaskAnswer::Closed,
+            }),
+            Call::ExecutionEnd(arn) => match self.run_of(arn) {
+                Some(run) => Reply::End(self.end_of(run)),
+                None => Reply::Failed,
+            },
+            Call::History(arn) => match self.run_of(arn) {
+                Some(run) => Reply::History(self.runs[run].execution.history().iter().map(history_event).collect()),
+                None => Reply::Failed,
+            },
+            Call::BeginWatch(watch, until) => {
+                self.begin_watch(watch, *until);
+                Reply::Done
+            }
+            Call::EndWatch(watch) => {
+                for schedule in self.world.watches.iter_mut().filter(|schedule| schedule.watch == *watch) {
+                    schedule.ended = true;
+                }
+                Reply::Done
+            }
+            Call::Send(to, subject, text) => {
+                self.send(to, subject, text, begun);
+                Reply::Done
+            }
+            Call::Post(message) => {
+                invariants::posted(self, message, begun);
+                self.tell("Slack", message["text"].as_str().unwrap_or_default().to_owned());
+                self.world.posts.push(message.clone());
+                let ts = (self.world.posts.len() - 1).to_string();
+                Reply::Posted(Some(MessageReference { channel: "C1".to_owned(), ts }))
+            }
+            Call::Update(standing, message) => {
+                invariants::posted(self, message, begun);
+                self.tell("Slack", message["text"].as_str().unwrap_or_default().to_owned());
+                if let Some(post) = standing.ts.parse::<usize>().ok().and_then(|place| self.world.posts.get_mut(place)) {
+                    post.clone_from(message);
+                }
+                Reply::Posted(None)
+            }
+            Call::Entries(id) => Reply::Entries(self.world.audit.chain(id)),
+            Call::Append(entry) => Reply::Appended(finish(self.world.audit.append(entry)).expect("no fault is planned behind this gate")),
+            Call::ReadObject(uri) => Reply::Object(self.world.objects.read(uri)),
+            Call::WriteObject(uri, body) => {
+                invariants::object_written(self, uri, body);
+                self.world.objects.put(uri, body.as_slice());
+                Reply::Done
+            }
+            Call::List(prefix) => Reply::Listed(self.world.objects.list(prefix)),
+            Call::Confirmed => {
+                let people = self.story.people.iter().filter_map(|person| person.address.parse().ok());
+                Reply::Confirmed(people.collect())
+            }
+            Call::Ask(date, base) => Reply::Quotes(self.quotes(*date, *base)),
+            Call::Pause(..) => Reply::Done,
+        }
+    }
+
+    fn waiting(&self, token: &str) -> Option<(usize, TaskId)> {
+        let of = |(number, run): (usize, &super::Run)| Some((number, run.tokens.iter().find(|(known, _)| **known == *token)?.1));
+        self.runs.iter().enumerate().find_map(of)
+    }
+
+    fn tell_task(&mut self, run: usize, stimulus: Stimulus) -> TaskAnswer {
+        let now = self.now();
+        match self.runs[run].execution.apply(stimulus, now) {
+            Ok(()) => TaskAnswer::Accepted,
+            Err(_) => TaskAnswer::Closed,
+        }
+    }
+
+    fn run_of(&self, arn: &str) -> Option<usize> {
+        self.runs.iter().position(|run| run.arn == arn)
+    }
+
+    fn begin_watch(&mut self, watch: &Watch, until: jiff::Timestamp) {
+        if self.world.watches.iter().any(|known| known.watch == *watch && !known.ended) {
+            return;
+        }
+        let number = self.world.watches.len();
+        self.world.watches.push(Schedule { watch: watch.clone(), until, ended: false });
+        let first = self.chance.of(("watch", number as u64)).between(1_000, WATCH_MINUTES * 60_000);
+        self.queue.after_millis(first, Due::Round(number));
+    }
+
+    fn send(&mut self, to: &Address, subject: &str, text: &str, begun: Instant) {
+        let Some(path) = people::path(text) else {
+            return self.violate("nobody_is_told_what_is_not_so", format!("the mail «{subject}» has no link"));
+        };
+        let letter = Letter { at: self.now(), to: to.clone(), subject: subject.to_owned(), path: path.to_owned() };
+        invariants::mailed(self, &letter, begun);
+        self.tell("mail", format!("to {}: {subject}", to.as_str()));
+        if let Some(person) = self.story.people.iter().position(|person| person.address == to.as_str()) {
+            let number = self.world.letters.len() as u64;
+            let after = self.chance.of(("letter", number)).between(1_000, 20_000);
+            self.queue.after_millis(after, Due::Does(person, Deed::Receives { path: letter.path.clone(), subject: subject.to_owned() }));
+        }
+        if let Some(after) = self.story.tampered_after_millis.filter(|_| !self.tampered) {
+            self.tampered = true;
+            self.queue.after_millis(after, Due::Tamper);
+        }
+        self.world.letters.push(letter);
+    }
+
+    fn quotes(&mut self, date: RunDate, base: CurrencyCode) -> Result<Quotes, NoQuotes> {
+        self.rates_asked += 1;
+        let none = |reason: &str, again| Err(NoQuotes { reason: reason.to_owned(), again });
+        let of = |base: CurrencyCode, effective: jiff::civil::Date, without: Option<&str>| {
+            let quotes = [("CHF", 9371), ("GBP", 8803), ("JPY", 1_812_300), ("SEK", 109_800), ("USD", 11_512)];
+            let quotes = quotes.into_iter().filter(|(code, _)| Some(*code) != without);
+            let quotes = quotes.map(|(code, rate)| (code.parse().expect("a currency"), Decimal::new(rate, 4))).collect();
+            Ok(Quotes { base, effective_date: effective, quotes })
+        };
+        match self.story.rates {
+            Rates::Good => of(base, date.date(), None),
+            Rates::DownFor(times) if self.rates_asked <= times => none("503 Service Unavailable", AskAgain::Soon),
+            Rates::DownFor(_) => of(base, date.date(), None),
+            Rates::Stale => of(base, date.date() - jiff::Span::new().days(9), None),
+            Rates::WithoutOne => of(base, date.date(), self.story.day.currencies.iter().find(|code| **code != "EUR").copied()),
+            Rates::TooSlow => none("no answer within 5 s", AskAgain::Soon),
+            Rates::OfAnotherBase => of("USD".parse().expect("a currency"), date.date(), None),
+        }
+    }
+}
+
+fn history_event(event: &Event) -> HistoryEvent {
+    let state = match &event.detail {
+        Detail::StateEntered { name, .. } | Detail::StateExited { name, .. } => Some(&**name),
+        _ => None,
+    };
+    let error = match &event.detail {
+        Detail::ExecutionFailed(failure) => failure.error.as_deref(),
+        _ => None,
+    };
+    HistoryEvent {
+        id: i64::try_from(event.id).unwrap_or(i64::MAX),
+        previous_id: i64::try_from(event.previous).unwrap_or(i64::MAX),
+        at: timestamp(event.at),
+        kind: EventKind::read(&event.kind(), state, error),
+    }
+}

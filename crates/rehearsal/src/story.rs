@@ -1,0 +1,206 @@
+//! What kind of night a seed tells: how the day's data is, how the world outside behaves, who the people are.
+
+use crate::chance::Chance;
+
+/// One night, before anything has gone wrong in it.
+#[derive(Debug, Clone)]
+pub(crate) struct Story {
+    /// How many must approve.
+    pub(crate) required: u32,
+    pub(crate) begun: Begun,
+    /// How often the nightly start is delivered.
+    pub(crate) starts: u8,
+    pub(crate) people: Vec<Person>,
+    pub(crate) day: Day,
+    pub(crate) rates: Rates,
+    pub(crate) quality: Quality,
+    /// Somebody stops the execution, so many milliseconds after its start.
+    pub(crate) stopped_after_millis: Option<i64>,
+    /// How often somebody has a failed execution go on.
+    pub(crate) redrives: u8,
+    /// Somebody changes the staged build while people think, so many milliseconds after the first mail.
+    pub(crate) tampered_after_millis: Option<i64>,
+    /// What a port's call takes is a multiple of this: the coarser, the more happens at the same instant.
+    pub(crate) grain_millis: i64,
+    /// How probable a fault is at each place.
+    pub(crate) faults: f64,
+}
+
+/// Who began the night.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begun {
+    BySchedule,
+    /// The person at this place.
+    By(usize),
+    ByNobodyKnown,
+}
+
+/// Somebody with a mailbox.
+#[derive(Debug, Clone)]
+pub(crate) struct Person {
+    pub(crate) address: &'static str,
+    pub(crate) temper: Temper,
+    /// Their mail program opens every link before they do.
+    pub(crate) scanner: bool,
+    pub(crate) deputy: bool,
+}
+
+/// What somebody does with a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Temper {
+    /// Approves within minutes.
+    Prompt,
+    /// Approves after half of the time.
+    Slow,
+    /// Reads no mail.
+    Absent,
+    /// Approves, and presses twice.
+    DoubleClicking,
+    /// Says no.
+    Rejecting,
+    /// Answers when the time is over.
+    Late,
+    /// Hands it on.
+    HandingOn,
+    /// Asks for more time, and approves in it.
+    Extending,
+    /// Looks and does nothing.
+    Looking,
+    /// Approves, and tries to take it back.
+    ChangingTheirMind,
+}
+
+/// The day's data.
+#[derive(Debug, Clone)]
+pub(crate) struct Day {
+    pub(crate) orders: bool,
+    pub(crate) inventory: bool,
+    pub(crate) lines: u64,
+    pub(crate) currencies: Vec<&'static str>,
+}
+
+/// How the source of exchange rates behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rates {
+    Good,
+    /// The first so many questions find it down.
+    DownFor(u32),
+    Stale,
+    WithoutOne,
+    /// It takes longer than anybody waits.
+    TooSlow,
+    OfAnotherBase,
+}
+
+/// What the quality gate finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Quality {
+    Passes,
+    /// One rule says this.
+    OneRule(&'static str),
+    /// No rule is judged: the run ends like this.
+    RunEnds(&'static str),
+}
+
+pub(crate) const A: &str = "a.berg@nordvik.example";
+pub(crate) const B: &str = "b.osei@nordvik.example";
+pub(crate) const DEPUTY: &str = "d.lind@nordvik.example";
+
+impl Story {
+    /// The night in which all goes well: two are asked, one is needed and approves.
+    pub(crate) fn plain() -> Self {
+        let person = |address, temper| Person { address, temper, scanner: false, deputy: false };
+        Self {
+            required: 1,
+            begun: Begun::BySchedule,
+            starts: 1,
+            people: vec![
+                person(A, Temper::Prompt),
+                person(B, Temper::Absent),
+                Person { deputy: true, ..person(DEPUTY, Temper::Prompt) },
+            ],
+            day: Day { orders: true, inventory: true, lines: 48_212, currencies: vec!["EUR", "GBP", "USD"] },
+            rates: Rates::Good,
+            quality: Quality::Passes,
+            stopped_after_millis: None,
+            redrives: 0,
+            tampered_after_millis: None,
+            grain_millis: 1,
+            faults: 0.0,
+        }
+    }
+
+    /// The night of this seed.
+    pub(crate) fn of(chance: &Chance) -> Self {
+        let mut draw = chance.of("story");
+        let mut tempers = chance.of("people");
+        let mut person = |address, deputy| Person {
+            address,
+            temper: temper(&mut tempers),
+            scanner: tempers.happens(0.3),
+            deputy,
+        };
+        let people = vec![person(A, false), person(B, false), person(DEPUTY, true)];
+        let begun = match draw.between(0, 19) {
+            0 | 1 => Begun::By(usize::from(draw.happens(0.5))),
+            2 => Begun::ByNobodyKnown,
+            _ => Begun::BySchedule,
+        };
+        let all = ["CHF", "EUR", "GBP", "JPY", "USD"];
+        let mut currencies: Vec<_> = all.into_iter().filter(|code| *code == "EUR" || draw.happens(0.5)).collect();
+        if draw.happens(0.1) {
+            currencies.retain(|code| *code == "EUR");
+        }
+        let day = Day {
+            orders: !draw.happens(0.01),
+            inventory: !draw.happens(0.01),
+            lines: draw.between(1, 90_000).unsigned_abs(),
+            currencies,
+        };
+        let rates = match draw.between(0, 39) {
+            0 => Rates::DownFor(99),
+            1 | 2 => Rates::DownFor(2),
+            3 => Rates::DownFor(7),
+            4 => Rates::Stale,
+            5 => Rates::WithoutOne,
+            6 => Rates::TooSlow,
+            7 => Rates::OfAnotherBase,
+            _ => Rates::Good,
+        };
+        let quality = match draw.between(0, 39) {
+            0 | 1 => Quality::OneRule("FAIL"),
+            2 => Quality::OneRule("ERROR"),
+            3 => Quality::RunEnds(draw.one_of::<&str>(&["FAILED", "TIMEOUT", "STOPPED"])),
+            _ => Quality::Passes,
+        };
+        Self {
+            required: if draw.happens(0.2) { 2 } else { 1 },
+            begun,
+            starts: if draw.happens(0.03) { 2 } else { 1 },
+            people,
+            day,
+            rates,
+            quality,
+            stopped_after_millis: draw.happens(0.06).then(|| draw.between(0, 5_400_000)),
+            redrives: if draw.happens(0.3) { u8::try_from(draw.between(1, 2)).unwrap_or(1) } else { 0 },
+            tampered_after_millis: draw.happens(0.02).then(|| draw.between(0, 900_000)),
+            grain_millis: *draw.one_of(&[1, 10, 100]),
+            faults: *draw.one_of(&[0.0, 0.003, 0.01, 0.01, 0.03, 0.1]),
+        }
+    }
+}
+
+fn temper(draw: &mut Chance) -> Temper {
+    match draw.between(0, 19) {
+        0..=6 => Temper::Prompt,
+        7 | 8 => Temper::Slow,
+        9..=11 => Temper::Absent,
+        12 => Temper::DoubleClicking,
+        13 => Temper::Rejecting,
+        14 => Temper::Late,
+        15 | 16 => Temper::HandingOn,
+        17 => Temper::Extending,
+        18 => Temper::Looking,
+        _ => Temper::ChangingTheirMind,
+    }
+}

@@ -1,0 +1,160 @@
+//! Our own night: the deployed definition, and everything around it.
+
+use std::collections::HashMap;
+
+use nightly_asl::Machine;
+use nightly_asl::check::Kind;
+use nightly_domain::ObjectUri;
+use serde_json::Value;
+
+use crate::Night;
+use crate::chance::Chance;
+use crate::deployment::{self, SITE};
+use crate::faults::{Fault, Faults, Site};
+use crate::planted::{Bug, Handler};
+use crate::play::Play;
+use crate::story::{Quality, Rates, Story, Temper};
+use crate::world::Objects;
+
+/// What nights of the warehouse are played on.
+pub(crate) struct Warehouse {
+    pub(crate) machine: Machine,
+    /// The errors that each state's Retry and Catch name, and its timeout in milliseconds.
+    declared: HashMap<String, (Vec<String>, Option<i64>)>,
+    bug: Option<Bug>,
+    /// What earlier nights have left.
+    pub(crate) past: Objects,
+}
+
+/// A night that is told in every detail but for its faults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tale {
+    /// One of two approves, and it is published.
+    Approved,
+    /// One of two says no.
+    Rejected,
+    /// Nobody answers.
+    Unanswered,
+    /// Both have to approve, and both do, one after the other, one by a deputy.
+    TwoApprove,
+    /// The notifier finds no way to tell anybody at first: the notice waits in the queue.
+    RuleFails,
+}
+
+impl Tale {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Approved, Self::Rejected, Self::Unanswered, Self::TwoApprove, Self::RuleFails];
+
+    fn story(self) -> Story {
+        let mut story = Story::plain();
+        match self {
+            Self::Approved => {}
+            Self::Rejected => story.people[0].temper = Temper::Rejecting,
+            Self::Unanswered => story.people[0].temper = Temper::Absent,
+            Self::TwoApprove => {
+                story.required = 2;
+                story.people[1].temper = Temper::HandingOn;
+            }
+            Self::RuleFails => story.quality = Quality::OneRule("FAIL"),
+        }
+        story.rates = Rates::Good;
+        story
+    }
+}
+
+impl Warehouse {
+    pub(crate) fn new(bug: Option<Bug>) -> Self {
+        let mut definition = deployment::definition();
+        if let Some(bug) = bug {
+            bug.plant(&mut definition);
+        }
+        let machine = Machine::load(&definition, Kind::Standard).unwrap_or_else(|findings| panic!("the definition can't be loaded: {findings:#?}"));
+        let mut declared = HashMap::new();
+        declarations(&definition, &mut declared);
+        let mut warehouse = Self { machine, declared, bug, past: Objects::default() };
+        warehouse.past = warehouse.earlier_nights();
+        warehouse
+    }
+
+    /// The night of this seed.
+    pub(crate) fn night(&self, seed: u64) -> Night {
+        let chance = Chance::new(seed);
+        let story = Story::of(&chance);
+        let faults = Faults::drawn(chance.of("faults"), story.faults);
+        Play::begin(self, seed, story, faults).play().0
+    }
+
+    /// A told night with one fault.
+    pub(crate) fn told(&self, tale: Tale, site: &Site, fault: &Fault) -> Night {
+        Play::begin(self, TOLD, tale.story(), Faults::planned(site.clone(), fault.clone())).play().0
+    }
+
+    /// Every fault that a told night can have, one at each place.
+    pub(crate) fn single_faults(&self, tale: Tale) -> Vec<(Site, Fault)> {
+        let (_, faults) = Play::begin(self, TOLD, tale.story(), Faults::none().noting()).play();
+        faults.passed().into_iter().flat_map(|(site, possible)| possible.into_iter().map(move |fault| (site.clone(), fault))).collect()
+    }
+
+    /// A told night without any fault.
+    pub(crate) fn plain(&self, tale: Tale, seed: u64) -> Night {
+        Play::begin(self, seed, tale.story(), Faults::none()).play().0
+    }
+
+    /// The errors that this state names.
+    pub(crate) fn declared(&self, state: &str) -> &[String] {
+        self.declared.get(state).map_or(&[], |(errors, _)| errors)
+    }
+
+    /// How long its task may take, where the definition says so plainly.
+    pub(crate) fn timeout_millis(&self, state: &str) -> Option<i64> {
+        self.declared.get(state)?.1
+    }
+
+    pub(crate) fn planted_handler(&self) -> Option<Handler> {
+        self.bug.and_then(Bug::handler)
+    }
+
+    pub(crate) fn checks_digest(&self) -> bool {
+        self.bug != Some(Bug::PublishesWhateverIsStaged)
+    }
+
+    pub(crate) fn stops_jobs(&self) -> bool {
+        self.bug != Some(Bug::MayNotStopJobs)
+    }
+
+    /// The records of three nights before this one, as the notifier leaves them: a night is played, and its record is moved back in time.
+    fn earlier_nights(&self) -> Objects {
+        let mut play = Play::begin(self, TOLD, Tale::Approved.story(), Faults::none());
+        play.run_through();
+        let record = play.world.objects.read(&ObjectUri::new(SITE, format!("nights/{}.json", crate::play::RUN_DATE)));
+        let mut past = Objects::default();
+        let Some(record) = record else { return past };
+        let record: Value = serde_json::from_slice(&record).expect("a record is JSON");
+        for day in ["2026-11-17", "2026-11-18", "2026-11-19"] {
+            let mut earlier = record.clone();
+            earlier["run_date"] = day.into();
+            earlier["summary"]["run_date"] = day.into();
+            past.put(&ObjectUri::new(SITE, format!("nights/{day}.json")), earlier.to_string().into_bytes());
+        }
+        past
+    }
+}
+
+/// The seed of told nights.
+const TOLD: u64 = 0;
+
+/// What each state names, in whichever branch it is.
+fn declarations(flow: &Value, declared: &mut HashMap<String, (Vec<String>, Option<i64>)>) {
+    let Some(states) = flow["States"].as_object() else { return };
+    for (name, state) in states {
+        for branch in state["Branches"].as_array().into_iter().flatten() {
+            declarations(branch, declared);
+        }
+        let rules = ["Retry", "Catch"].into_iter().flat_map(|rules| state[rules].as_array().into_iter().flatten());
+        let names = rules.flat_map(|rule| rule["ErrorEquals"].as_array().into_iter().flatten()).filter_map(Value::as_str);
+        let mut errors: Vec<_> = names.filter(|name| !name.starts_with("States.")).map(str::to_owned).collect();
+        errors.sort();
+        errors.dedup();
+        declared.insert(name.clone(), (errors, state["TimeoutSeconds"].as_i64().map(|seconds| seconds * 1000)));
+    }
+}
