@@ -172,7 +172,7 @@ fn checked(definition: &Value, kind: Kind, placeholders: Placeholders) -> Vec<Fi
         names: BTreeMap::new(),
         labels: BTreeSet::new(),
         reads: Vec::new(),
-        passes_task_token: false,
+        token: Token::default(),
     };
     let Some(fields) = definition.as_object() else {
         checker.findings.refused("/", "Expected value of type [OBJECT]", "A definition is a JSON object with StartAt and States.");
@@ -213,8 +213,17 @@ struct Checker<'a> {
     labels: BTreeSet<&'a str>,
     /// What the state at hand reads.
     reads: Vec<workflow::Read>,
-    /// Whether what was looked at last hands a task token on.
-    passes_task_token: bool,
+    /// What the state at hand does with its task token.
+    token: Token,
+}
+
+/// What is read of a task token.
+#[derive(Default)]
+struct Token {
+    /// Whether it goes into the task, by itself or with what it is a part of.
+    passed: bool,
+    /// Where it is read by itself.
+    read_at: Option<String>,
 }
 
 impl<'a> Checker<'a> {

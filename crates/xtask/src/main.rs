@@ -1,7 +1,8 @@
-//! The workspace's commands: `cargo xtask night`, `test`, `mutants`, `bench`, `audit`.
+//! The workspace's commands: `cargo xtask night`, `test`, `mutants`, `bench`, `check`, `audit`.
 
 mod audit;
 mod bench;
+mod check;
 mod client;
 mod deploy;
 mod environment;
@@ -38,6 +39,8 @@ enum Command {
     Mutants(mutants::Arguments),
     /// Measures the functions' start, latency and memory, side by side.
     Bench(bench::Arguments),
+    /// Tells what is wrong with definitions of state machines, each with its place and what to do.
+    Check(check::Arguments),
     /// Looks after the audit of the approvals.
     Audit(audit::Arguments),
 }
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Mutants(arguments) => mutants::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
     };
     match result {

@@ -1,7 +1,9 @@
 //! What a JSONata expression reads, so that the rest can be judged without running it.
 
 use jsonata_core::ast::{AstNode, BinaryOp, PathStep, Stage};
+use jsonata_core::evaluator::Evaluator;
 use jsonata_core::parser;
+use jsonata_core::value::JValue;
 
 use super::fields;
 
@@ -38,8 +40,24 @@ pub(super) fn read(source: &str) -> Result<Reads, String> {
 
 /// Whether a task token is among what is read.
 pub(super) fn passes_task_token(reads: &Reads) -> bool {
-    let token = ["context", "Task", "Token"];
-    reads.states.iter().any(|path| path.iter().zip(token).all(|(field, expected)| field == expected))
+    reads.states.iter().any(|path| path.iter().zip(TASK_TOKEN).all(|(field, expected)| field == expected))
+}
+
+/// Whether the task token itself is read, and not only the context that it is a part of.
+pub(super) fn reads_task_token(reads: &Reads) -> bool {
+    reads.states.iter().any(|path| path.iter().take(3).eq(TASK_TOKEN.iter()))
+}
+
+const TASK_TOKEN: [&str; 3] = ["context", "Task", "Token"];
+
+/// The number that an expression gives whenever it is evaluated.
+pub(super) fn constant(source: &str) -> Option<f64> {
+    let changes = ["$millis", "$now", "$random", "$shuffle", "$uuid"].iter().any(|function| source.contains(function));
+    if changes || read(source).ok()? != Reads::default() {
+        return None;
+    }
+    let tree = parser::parse(source).ok()?;
+    Evaluator::new().evaluate(&tree, &JValue::Undefined).ok()?.as_f64()
 }
 
 /// Functions that AWS adds to JSONata's own; it takes `$eval` away.
@@ -349,6 +367,14 @@ mod tests {
         assert!(passes_task_token(&reads));
         assert!(passes_task_token(&read("{'task': $states.context}").expect("it parses")));
         assert!(!passes_task_token(&read("$states.context.Execution.Id").expect("it parses")));
+    }
+
+    #[test]
+    fn a_number_that_depends_on_nothing_is_known_beforehand() {
+        assert_eq!(constant(" $min([3600 - 1, $floor($number('3600') / 2)]) "), Some(1800.0));
+        for changing in ["$limit * 2", "$states.input.seconds", "$millis()", "'text'", "1 +"] {
+            assert_eq!(constant(changing), None, "{changing}");
+        }
     }
 
     #[test]

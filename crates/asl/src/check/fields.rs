@@ -166,7 +166,7 @@ impl Checker<'_> {
         if !missing.is_empty() {
             let hint = match missing.iter().find_map(|field| nearest(field, fields.keys().map(String::as_str))) {
                 Some(near) => format!("Is {near} a slip of the pen?"),
-                None => format!("Add {}.", missing.join(" and ")),
+                None => format!("Add {}: it can't be left out.", missing.join(" and ")),
             };
             self.findings.refused(location, format!("These fields are required: [{}]", missing.join(", ")), hint);
         }

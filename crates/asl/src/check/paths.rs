@@ -24,8 +24,12 @@ pub(super) enum Root {
 impl Path {
     /// Whether a task token is at the path or below it.
     pub(super) fn passes_task_token(&self) -> bool {
-        self.root == Root::Context
-            && (self.rest.is_empty() || [".Task", ".Task.Token", "['Task']", "['Task']['Token']"].contains(&&*self.rest))
+        self.reads_task_token() || self.root == Root::Context && ["", ".Task", "['Task']"].contains(&&*self.rest)
+    }
+
+    /// Whether the task token itself is at the path.
+    pub(super) fn reads_task_token(&self) -> bool {
+        self.root == Root::Context && [".Task.Token", "['Task']['Token']", ".Task['Token']", "['Task'].Token"].contains(&&*self.rest)
     }
 }
 

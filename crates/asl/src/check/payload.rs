@@ -179,7 +179,10 @@ impl Checker<'_> {
     }
 
     fn path_read(&mut self, path: Path, place: &str) {
-        self.passes_task_token |= path.passes_task_token();
+        self.token.passed |= path.passes_task_token();
+        if path.reads_task_token() {
+            self.token.read_at.get_or_insert_with(|| place.to_owned());
+        }
         if let Root::Variable(name) = path.root {
             self.reads.push(Read { name, location: place.to_owned(), asked_for: false });
         }
@@ -223,7 +226,10 @@ impl Checker<'_> {
                 return self.findings.add(Severity::Error, "INVALID_JSONATA_EXPRESSION", location, message, hint);
             }
         };
-        self.passes_task_token |= expressions::passes_task_token(&reads);
+        self.token.passed |= expressions::passes_task_token(&reads);
+        if expressions::reads_task_token(&reads) {
+            self.token.read_at.get_or_insert_with(|| location.to_owned());
+        }
         self.top_level(&reads, location);
         for fields in &reads.states {
             self.states(fields, location, moment);
