@@ -133,7 +133,10 @@ fn read_definition(text: &str, state_name: Option<&str>) -> Result<(String, Map<
     let Some(name) = state_name else {
         let machine = json!({"StartAt": UNNAMED, "States": {UNNAMED: definition}});
         // Where a state by itself leads to isn't there.
-        let findings = errors(&machine).into_iter().filter(|finding| finding.code != "MISSING_TRANSITION_TARGET").collect::<Vec<_>>();
+        let findings = errors(&machine)
+            .into_iter()
+            .filter(|finding| !["MISSING_TRANSITION_TARGET", "MISSING_END_STATE"].contains(&finding.code))
+            .collect::<Vec<_>>();
         if !findings.is_empty() {
             return Err(refused(&findings));
         }
