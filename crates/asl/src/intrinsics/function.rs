@@ -4,8 +4,8 @@ use std::ops::RangeInclusive;
 
 use base64::Engine;
 use base64::alphabet;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use serde_json::{Map, Value};
 
 use super::{Problem, hash_order};
@@ -89,8 +89,12 @@ impl Function {
             (Self::ArrayUnique, [Value::Array(items)]) => Some(Value::Array(hash_order::unique(items))),
             (Self::Base64Decode, [Value::String(text)]) => short(text).map(|text| Value::String(decoded(text))),
             (Self::Base64Encode, [Value::String(text)]) => short(text).map(|text| Value::String(STANDARD.encode(text))),
-            (Self::Hash, [Value::String(text), Value::String(algorithm)]) => short(text).and_then(|text| digest::hash(text, algorithm).map(Value::String)),
-            (Self::Hash, [_, Value::String(algorithm)]) => short(arguments[0].text()).and_then(|text| digest::hash(text, algorithm).map(Value::String)),
+            (Self::Hash, [Value::String(text), Value::String(algorithm)]) => {
+                short(text).and_then(|text| digest::hash(text, algorithm).map(Value::String))
+            }
+            (Self::Hash, [_, Value::String(algorithm)]) => {
+                short(arguments[0].text()).and_then(|text| digest::hash(text, algorithm).map(Value::String))
+            }
             // Only the shallow merge is there; whatever isn't `true` asks for it.
             (Self::JsonMerge, [Value::Object(_), Value::Object(_), Value::Bool(true)]) => None,
             (Self::JsonMerge, [Value::Object(under), Value::Object(over), _]) => Some(Value::Object(merged(under, over))),
