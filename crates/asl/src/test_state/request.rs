@@ -46,7 +46,7 @@ pub(super) struct Configuration {
     pub(super) retries: u32,
     /// How many of a Map's iterations failed.
     pub(super) failed_iterations: Option<usize>,
-    /// What an ItemReader reads.
+    /// What an `ItemReader` reads.
     pub(super) read_items: Option<Value>,
 }
 
@@ -244,11 +244,8 @@ fn read_configuration(fields: &Fields<'_>, mocked: bool, state: &Map<String, Val
             return Err(TestStateError::invalid(format!("The state '{name}' in errorCausedByState is not in the definition")));
         }
     }
-    let read_items = match read_items {
-        // What is no JSON is another format's text, as it stands in its source.
-        Some(text) => Some(serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))),
-        None => None,
-    };
+    // What is no JSON is another format's text, as it stands in its source.
+    let read_items = read_items.map(|text| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)));
     Ok(Configuration {
         retries: retries.and_then(|retries| u32::try_from(retries).ok()).unwrap_or_default(),
         failed_iterations,
