@@ -7,6 +7,8 @@
 mod context;
 mod request;
 mod responses;
+#[cfg(test)]
+mod tests;
 
 use serde_json::{Map, Value};
 
