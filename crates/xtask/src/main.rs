@@ -12,6 +12,7 @@ mod night;
 mod paths;
 mod process;
 mod progress;
+mod replay;
 mod stack;
 mod test;
 mod timeline;
@@ -40,6 +41,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Looks after the audit of the approvals.
     Audit(audit::Arguments),
+    /// Puts every state of the scenarios to AWS's TestState; needs an account, unless it is told `--here`.
+    ReplayOnAws(replay::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Mutants(arguments) => mutants::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::ReplayOnAws(arguments) => replay::run(&arguments),
     };
     match result {
         Ok(code) => code,
