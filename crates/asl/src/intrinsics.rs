@@ -257,6 +257,14 @@ mod tests {
     }
 
     #[test]
+    fn arguments_that_are_too_few_or_too_many_are_found_out_when_the_function_is_called() {
+        fails("States.UUID(1)", "Invalid arguments in States.UUID");
+        fails("States.Format()", "Invalid arguments in States.Format");
+        fails("States.Hash('x')", "Invalid arguments in States.Hash");
+        fails("States.MathRandom(1, 2, 3, 4)", "Invalid arguments in States.MathRandom");
+    }
+
+    #[test]
     fn an_argument_that_is_missing_is_named_with_the_whole_call() {
         let missing = |call: &str, path: &str| {
             let problem = format!(

@@ -110,11 +110,6 @@ impl Path {
         Ok(whole)
     }
 
-    /// Only names and indices, from the input: what `ResultPath` and others demand.
-    pub(crate) fn is_reference(&self) -> bool {
-        self.root == Root::Input && self.steps.iter().all(|step| matches!(step, Step::Property(_) | Step::Index(_)))
-    }
-
     /// Whether it starts from the context object.
     pub(crate) fn is_of_context(&self) -> bool {
         self.root == Root::Context
@@ -273,20 +268,5 @@ mod tests {
         refused("$.l[2]", json!({"l": [5, 6]}));
         refused("$.a.b", json!({"a": "text"}));
         refused("$.a", json!([1]));
-    }
-
-    #[test]
-    fn a_reference_path_has_names_and_indices_only() {
-        for (path, reference) in [
-            ("$", true),
-            ("$.a['b'][0]", true),
-            ("$.a[*]", false),
-            ("$..a", false),
-            ("$$.a", false),
-            ("$v.a", false),
-            ("$.a[?(@.b)]", false),
-        ] {
-            assert_eq!(Path::parse(path).unwrap().is_reference(), reference, "{path}");
-        }
     }
 }

@@ -99,7 +99,7 @@ impl Template {
                 Ok(if constant { Self::constant(template) } else { Self::Object(fields) })
             }
             Value::Array(items) => {
-                let items = items.iter().map(|item| Self::compile(item)).collect::<Result<Vec<_>, _>>()?;
+                let items = items.iter().map(Self::compile).collect::<Result<Vec<_>, _>>()?;
                 let constant = items.iter().all(|item| matches!(item, Self::Constant(_)));
                 Ok(if constant { Self::constant(template) } else { Self::Array(items) })
             }

@@ -46,12 +46,68 @@ pub(super) fn passes_task_token(reads: &Reads) -> bool {
 const ADDED: [&str; 6] = ["hash", "parse", "partition", "random", "range", "uuid"];
 
 const BUILT_IN: [&str; 62] = [
-    "abs", "append", "assert", "average", "base64decode", "base64encode", "boolean", "ceil", "contains", "count",
-    "decodeUrl", "decodeUrlComponent", "distinct", "each", "encodeUrl", "encodeUrlComponent", "error", "exists", "filter", "floor",
-    "formatBase", "formatInteger", "formatNumber", "fromMillis", "join", "keys", "length", "lookup", "lowercase", "map", "match", "max",
-    "merge", "millis", "min", "not", "now", "number", "pad", "parseInteger", "power", "reduce", "replace", "reverse", "round", "shuffle",
-    "sift", "single", "sort", "split", "spread", "sqrt", "string", "substring", "substringAfter", "substringBefore", "sum", "toMillis",
-    "trim", "type", "uppercase", "zip",
+    "abs",
+    "append",
+    "assert",
+    "average",
+    "base64decode",
+    "base64encode",
+    "boolean",
+    "ceil",
+    "contains",
+    "count",
+    "decodeUrl",
+    "decodeUrlComponent",
+    "distinct",
+    "each",
+    "encodeUrl",
+    "encodeUrlComponent",
+    "error",
+    "exists",
+    "filter",
+    "floor",
+    "formatBase",
+    "formatInteger",
+    "formatNumber",
+    "fromMillis",
+    "join",
+    "keys",
+    "length",
+    "lookup",
+    "lowercase",
+    "map",
+    "match",
+    "max",
+    "merge",
+    "millis",
+    "min",
+    "not",
+    "now",
+    "number",
+    "pad",
+    "parseInteger",
+    "power",
+    "reduce",
+    "replace",
+    "reverse",
+    "round",
+    "shuffle",
+    "sift",
+    "single",
+    "sort",
+    "split",
+    "spread",
+    "sqrt",
+    "string",
+    "substring",
+    "substringAfter",
+    "substringBefore",
+    "sum",
+    "toMillis",
+    "trim",
+    "type",
+    "uppercase",
+    "zip",
 ];
 
 fn is_function(name: &str) -> bool {
@@ -66,7 +122,9 @@ pub(super) fn nearest_function(written: &str) -> Option<&'static str> {
 /// AWS tells a parser's sentence without the `S0202: ` before it.
 fn without_code(message: &str) -> &str {
     match message.split_once(": ") {
-        Some((code, rest)) if code.len() == 5 && code.starts_with(['S', 'T', 'D']) && code[1..].bytes().all(|byte| byte.is_ascii_digit()) => {
+        Some((code, rest))
+            if code.len() == 5 && code.starts_with(['S', 'T', 'D']) && code[1..].bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
             rest
         }
         _ => message,
@@ -303,7 +361,10 @@ mod tests {
     #[test]
     fn functions_that_do_not_exist_are_found() {
         assert_eq!(read("$sise([1]) + $eval('1') + count([1])").expect("it parses").unknown_functions, ["$sise", "$eval", "count"]);
-        assert_eq!(read("$uuid() & $hash('a', 'SHA-256') & $string($parse('1'))").expect("it parses").unknown_functions, Vec::<String>::new());
+        assert_eq!(
+            read("$uuid() & $hash('a', 'SHA-256') & $string($parse('1'))").expect("it parses").unknown_functions,
+            Vec::<String>::new()
+        );
     }
 
     #[test]

@@ -10,8 +10,8 @@ use super::trouble::{Origin, Trouble};
 use super::{Command, Execution, Task, TaskId};
 use crate::context::{Fault, Scope};
 use crate::definition::{
-    Assign, Condition, Items, MapWork, Next, Pattern, Placement, Rule, Seconds, Selection, Shape, State, TaskWork, Template, Text, WaitFor,
-    Work,
+    Assign, Condition, Items, MapWork, Next, Pattern, Placement, Resource, Rule, Seconds, Selection, Shape, State, TaskWork, Template,
+    Text, WaitFor, Work,
 };
 use crate::history::Detail;
 use crate::jsonata::Expected;
@@ -128,6 +128,14 @@ impl Execution {
         });
         self.visit_mut(thread).token.clone_from(&token);
         let parameters = self.effective_input(thread)?;
+        if let Some(field) = ill_formed(&work.resource, parameters.value()) {
+            let given = if self.is_query(thread) { "Arguments" } else { "Parameters" };
+            let message = format!(
+                "The {given} '{}' could not be used to start the Task: [The value of the field '{field}' has an invalid format]",
+                parameters.text()
+            );
+            return Err(self.fault(thread, Fault::runtime(message)));
+        }
         let input = self.visit(thread).input.clone();
         let seconds = |seconds: Option<&Seconds>, field, execution: &Self| {
             seconds.map(|seconds| execution.seconds(thread, seconds, &input, field)).transpose()
@@ -423,6 +431,15 @@ impl Execution {
 }
 
 const NO_CHOICE: &str = "Failed to transition out of the state. No rule of the state's Choices applies, and it has no Default.";
+
+/// The field that an integration can't make a request of. API Gateway's headers and query parameters are lists of strings by name
+/// («Create API Gateway REST APIs with Step Functions», «Request syntax»).
+fn ill_formed(resource: &Resource, parameters: &Value) -> Option<&'static str> {
+    let is_list = |value: &Value| value.as_array().is_some_and(|values| values.iter().all(Value::is_string));
+    let fits = |value: &Value| value.as_object().is_some_and(|lists| lists.values().all(is_list));
+    let named = ["Headers", "QueryParameters"].into_iter().filter(|_| resource.service == "apigateway");
+    named.into_iter().find(|name| parameters.get(name).is_some_and(|value| !value.is_null() && !fits(value)))
+}
 
 /// A value as AWS quotes it: a string bare, everything else as JSON.
 fn plain(value: &Json) -> String {
