@@ -1,4 +1,4 @@
-//! The workspace's commands: `cargo xtask night`, `test`, `mutants`, `bench`, `audit`.
+//! The workspace's commands: `cargo xtask night`, `test`, `mutants`, `bench`, `rehearse`, `audit`.
 
 mod audit;
 mod bench;
@@ -12,6 +12,7 @@ mod night;
 mod paths;
 mod process;
 mod progress;
+mod rehearse;
 mod replay;
 mod stack;
 mod test;
@@ -39,6 +40,8 @@ enum Command {
     Mutants(mutants::Arguments),
     /// Measures the functions' start, latency and memory, side by side.
     Bench(bench::Arguments),
+    /// Rehearses thousands of nights in virtual time, with faults: ours, or those of a definition of your own.
+    Rehearse(rehearse::Arguments),
     /// Looks after the audit of the approvals.
     Audit(audit::Arguments),
     /// Puts every state of the scenarios to AWS's TestState; needs an account, unless it is told `--here`.
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Mutants(arguments) => mutants::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Rehearse(arguments) => rehearse::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::ReplayOnAws(arguments) => replay::run(&arguments),
     };
