@@ -43,6 +43,7 @@ pub(super) struct Reads {
 
 /// Reads a path.
 pub(super) fn path(text: &str) -> Result<Path, String> {
+    crate::jsonpath::Path::parse(text)?;
     let mut scanner = Scanner { text, at: 0 };
     let path = scanner.path()?;
     if scanner.at == text.len() { Ok(path) } else { Err(format!("nothing may follow `{}`", &text[..scanner.at])) }
@@ -53,6 +54,7 @@ pub(super) fn path_or_intrinsic(text: &str) -> Result<Reads, String> {
     if !is_intrinsic(text) {
         return Ok(Reads { paths: vec![path(text)?], ..Reads::default() });
     }
+    crate::intrinsics::Intrinsic::parse(text)?;
     let mut scanner = Scanner { text, at: 0 };
     let mut reads = Reads::default();
     scanner.call(&mut reads)?;

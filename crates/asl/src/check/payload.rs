@@ -3,10 +3,11 @@
 use serde_json::{Map, Value};
 
 use super::expressions::{self, Reads};
-use super::fields::is_expression;
+use super::fields::{self, is_expression};
 use super::paths::{self, Path, Root};
 use super::workflow::Read;
 use super::{Checker, Language, Severity};
+use crate::jsonata::is_known_function;
 
 /// When a value is evaluated, and so what there is to see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,16 +68,6 @@ impl Checker<'_> {
             Value::String(text) if language == Language::Jsonata => self.text(text, location, moment),
             _ => {}
         }
-    }
-
-    /// A payload that has to be an object, or an expression that gives one.
-    pub(super) fn object_payload(&mut self, fields: &Map<String, Value>, field: &str, location: &str, language: Language, moment: Moment) {
-        let Some(value) = fields.get(field) else { return };
-        let place = format!("{location}/{field}");
-        if !value.is_object() && !is_expression(value, language) && !self.is_placeholder(value) {
-            self.wrong_type(&place, "OBJECT", "Write an object.");
-        }
-        self.payload(value, &place, language, moment);
     }
 
     /// An `Assign`; gives the names of its variables.
@@ -221,9 +212,9 @@ impl Checker<'_> {
         let source = self.filled(source).into_owned();
         let reads = match expressions::read(&source) {
             Ok(reads) => reads,
-            Err(message) => {
-                let hint = "The expression is not JSONata: try it at try.jsonata.org.";
-                return self.findings.add(Severity::Error, "INVALID_JSONATA_EXPRESSION", location, message, hint);
+            Err((code, message)) => {
+                let hint = "Step Functions can't read the expression: try it at try.jsonata.org, with the JSONata of version 2.0.";
+                return self.findings.add(Severity::Error, code, location, message, hint);
             }
         };
         self.token.passed |= expressions::passes_task_token(&reads);
@@ -234,16 +225,11 @@ impl Checker<'_> {
         for fields in &reads.states {
             self.states(fields, location, moment);
         }
-        for name in reads.rebound {
-            let message = format!("The expression assigns ${name}, which is reserved");
-            self.findings.add(Severity::Fault, "RESERVED_NAME", location, message, "Choose another name.");
-        }
         for function in reads.unknown_functions {
             let message = format!("There is no function {function}");
             let hint = match function.as_str() {
                 "$eval" => "Step Functions leaves $eval out; $parse reads JSON.".to_owned(),
-                written if !written.starts_with('$') => format!("A function's name begins with $: ${written}."),
-                written => match expressions::nearest_function(written) {
+                written => match fields::nearest(written.trim_start_matches('$'), FUNCTIONS.into_iter()) {
                     Some(near) => format!("Did you mean ${near}?"),
                     None => "JSONata's functions are at docs.jsonata.org; Step Functions adds $partition, $range, $hash, $random, $uuid and $parse.".to_owned(),
                 },
@@ -264,6 +250,7 @@ impl Checker<'_> {
             };
             let hint = match reference.as_str() {
                 "$" | "$$" => "The state's input is $states.input.".to_owned(),
+                name if is_known_function(name) => format!("A function's name begins with $: ${name}."),
                 name => format!("Write $states.input.{name} for the input's field, ${name} for a variable, '{name}' for a text."),
             };
             self.findings.add(Severity::Error, "UNSUPPORTED_JSONATA_EXPRESSION", location, message, hint);
@@ -292,6 +279,40 @@ impl Checker<'_> {
         }
     }
 }
+
+/// Functions that people write often, and often wrong.
+const FUNCTIONS: [&str; 30] = [
+    "append",
+    "base64decode",
+    "base64encode",
+    "contains",
+    "count",
+    "distinct",
+    "exists",
+    "filter",
+    "fromMillis",
+    "hash",
+    "join",
+    "keys",
+    "length",
+    "lowercase",
+    "map",
+    "merge",
+    "millis",
+    "number",
+    "parse",
+    "partition",
+    "range",
+    "reduce",
+    "replace",
+    "split",
+    "string",
+    "substring",
+    "sum",
+    "toMillis",
+    "uppercase",
+    "uuid",
+];
 
 fn is_variable_name(name: &str) -> bool {
     name.chars().count() <= 80
