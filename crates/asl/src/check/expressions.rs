@@ -5,7 +5,8 @@ use jsonata_core::evaluator::Evaluator;
 use jsonata_core::parser;
 use jsonata_core::value::JValue;
 
-use crate::jsonata::{Query, is_known_function};
+use super::fields;
+use crate::jsonata::{self, Query};
 
 /// Everything that an expression takes from outside of itself.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub(super) fn read(source: &str) -> Result<Reads, (&'static str, String)> {
     let tree = match (parser::parse(source.trim()), &compiled) {
         (Ok(tree), _) => tree,
         (Err(_), Err(refusal)) => return Err((refusal.code, refusal.message.clone())),
-        (Err(error), Ok(_)) => return Err(("INVALID_JSONATA_EXPRESSION", error.to_string())),
+        (Err(error), Ok(_)) => return Err(("INVALID_JSONATA_EXPRESSION", jsonata::unparsed(source, &error))),
     };
     let mut reader = Reader::default();
     reader.node(&tree, Context::Top);
@@ -65,6 +66,16 @@ pub(super) fn constant(source: &str) -> Option<f64> {
     }
     let tree = parser::parse(source).ok()?;
     Evaluator::new().evaluate(&tree, &JValue::Undefined).ok()?.as_f64()
+}
+
+/// Whether JSONata or Step Functions has a function of that name; `$eval` is none.
+pub(super) fn is_function(name: &str) -> bool {
+    jsonata::functions().any(|known| known == name)
+}
+
+/// The function whose name is nearly what is written.
+pub(super) fn nearest_function(written: &str) -> Option<&'static str> {
+    fields::nearest(written.trim_start_matches('$'), jsonata::functions())
 }
 
 /// What a field name without a `$` refers to.
@@ -200,7 +211,7 @@ impl Reader {
             if context == Context::Top {
                 self.reads.top_level.push("$".to_owned());
             }
-        } else if self.bound.iter().any(|bound| bound == name) || is_known_function(name) {
+        } else if self.bound.iter().any(|bound| bound == name) || is_function(name) {
             // Its own, or a function that is handed on.
         } else if name == "states" {
             self.reads.states.push(below.iter().map(ToString::to_string).collect());
@@ -225,7 +236,7 @@ impl Reader {
     fn call(&mut self, name: &str, with_dollar: bool, arguments: &[AstNode], context: Context) {
         if !with_dollar {
             self.name(name, context);
-        } else if !self.bound.iter().any(|bound| bound == name) && !is_known_function(name) {
+        } else if !self.bound.iter().any(|bound| bound == name) && !is_function(name) {
             self.reads.unknown_functions.push(format!("${name}"));
         }
         let outer = self.asking;

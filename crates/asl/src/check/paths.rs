@@ -232,12 +232,11 @@ impl<'a> Scanner<'a> {
                 (None, _) => return Err("a bracket is not closed".to_owned()),
                 (Some('\\'), Some(_)) => drop(self.next()),
                 (Some(mark), Some(closing)) if mark == closing => quote = None,
-                (Some(_), Some(_)) => {}
                 (Some(mark @ ('\'' | '"')), None) => quote = Some(mark),
                 (Some('['), None) => open += 1,
                 (Some(']'), None) if open == 1 => break,
                 (Some(']'), None) => open -= 1,
-                (Some(_), None) => {}
+                _ => {}
             }
         }
         let inside = self.text[start + 1..self.at - 1].trim();
@@ -262,9 +261,9 @@ impl<'a> Scanner<'a> {
 
     fn take_while(&mut self, takes: impl Fn(char) -> bool) -> &'a str {
         let rest = &self.text[self.at..];
-        let taken = &rest[..rest.find(|mark| !takes(mark)).unwrap_or(rest.len())];
-        self.at += taken.len();
-        taken
+        let length = rest.find(|mark| !takes(mark)).unwrap_or(rest.len());
+        self.at += length;
+        &rest[..length]
     }
 
     fn peek(&self) -> Option<char> {

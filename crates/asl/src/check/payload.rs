@@ -3,11 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::expressions::{self, Reads};
-use super::fields::{self, is_expression};
 use super::paths::{self, Path, Root};
 use super::workflow::Read;
 use super::{Checker, Language, Severity};
-use crate::jsonata::is_known_function;
 
 /// When a value is evaluated, and so what there is to see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,17 +128,13 @@ impl Checker<'_> {
     /// A field whose name ends with `.$`.
     fn dynamic_field(&mut self, key: &str, value: &Value, location: &str) {
         let place = format!("{location}/{key}");
-        match value {
-            Value::String(text) => {
-                let text = self.filled(text).into_owned();
-                self.dynamic_text(key, &text, &place, location);
-            }
-            _ => {
-                let name = key.trim_end_matches(".$");
-                let message = format!("The value for the field '{key}' must be a STRING that contains a JSONPath or an intrinsic function");
-                self.findings.refused(location, message, format!("Write a path, or call the field {name}."));
-            }
-        }
+        let Some(text) = value.as_str() else {
+            let name = key.trim_end_matches(".$");
+            let message = format!("The value for the field '{key}' must be a STRING that contains a JSONPath or an intrinsic function");
+            return self.findings.refused(location, message, format!("Write a path, or call the field {name}."));
+        };
+        let text = self.filled(text).into_owned();
+        self.dynamic_text(key, &text, &place, location);
     }
 
     fn dynamic_text(&mut self, key: &str, text: &str, place: &str, container: &str) {
@@ -181,20 +175,12 @@ impl Checker<'_> {
 
     /// A text under JSONata.
     fn text(&mut self, text: &str, location: &str, moment: Moment) {
-        match text.strip_prefix("{%") {
-            Some(rest) => match rest.strip_suffix("%}") {
-                Some(source) => self.expression(source, location, moment),
-                None => {
-                    let hint = "End it with %} and nothing behind it.";
-                    self.findings.add(
-                        Severity::Fault,
-                        "UNCLOSED_EXPRESSION",
-                        location,
-                        "An expression begins with {% and does not end",
-                        hint,
-                    );
-                }
-            },
+        match text.strip_prefix("{%").map(|rest| rest.strip_suffix("%}")) {
+            Some(Some(source)) => self.expression(source, location, moment),
+            Some(None) => {
+                let hint = "End it with %} and nothing behind it.";
+                self.findings.add(Severity::Fault, "UNCLOSED_EXPRESSION", location, "An expression begins with {% and does not end", hint);
+            }
             None if text.trim_start().starts_with("{%") && text.trim_end().ends_with("%}") => {
                 let message = "White space around {% … %} makes a text of the expression";
                 self.findings.add(Severity::Fault, "UNCLOSED_EXPRESSION", location, message, "Take the white space away.");
@@ -229,7 +215,7 @@ impl Checker<'_> {
             let message = format!("There is no function {function}");
             let hint = match function.as_str() {
                 "$eval" => "Step Functions leaves $eval out; $parse reads JSON.".to_owned(),
-                written => match fields::nearest(written.trim_start_matches('$'), FUNCTIONS.into_iter()) {
+                written => match expressions::nearest_function(written) {
                     Some(near) => format!("Did you mean ${near}?"),
                     None => "JSONata's functions are at docs.jsonata.org; Step Functions adds $partition, $range, $hash, $random, $uuid and $parse.".to_owned(),
                 },
@@ -250,7 +236,7 @@ impl Checker<'_> {
             };
             let hint = match reference.as_str() {
                 "$" | "$$" => "The state's input is $states.input.".to_owned(),
-                name if is_known_function(name) => format!("A function's name begins with $: ${name}."),
+                name if expressions::is_function(name) => format!("A function's name begins with $: ${name}."),
                 name => format!("Write $states.input.{name} for the input's field, ${name} for a variable, '{name}' for a text."),
             };
             self.findings.add(Severity::Error, "UNSUPPORTED_JSONATA_EXPRESSION", location, message, hint);
@@ -279,40 +265,6 @@ impl Checker<'_> {
         }
     }
 }
-
-/// Functions that people write often, and often wrong.
-const FUNCTIONS: [&str; 30] = [
-    "append",
-    "base64decode",
-    "base64encode",
-    "contains",
-    "count",
-    "distinct",
-    "exists",
-    "filter",
-    "fromMillis",
-    "hash",
-    "join",
-    "keys",
-    "length",
-    "lowercase",
-    "map",
-    "merge",
-    "millis",
-    "number",
-    "parse",
-    "partition",
-    "range",
-    "reduce",
-    "replace",
-    "split",
-    "string",
-    "substring",
-    "sum",
-    "toMillis",
-    "uppercase",
-    "uuid",
-];
 
 fn is_variable_name(name: &str) -> bool {
     name.chars().count() <= 80
