@@ -30,7 +30,7 @@ impl Machine {
     /// Reads a definition; gives what is wrong with it otherwise.
     pub fn load(definition: &Value, kind: Kind) -> Result<Self, Vec<Finding>> {
         let refused: Vec<_> =
-            check::definition(definition, kind).into_iter().filter(|finding| finding.severity == Severity::Error).collect();
+            check::definition(definition, kind).into_iter().filter(|finding| finding.severity.prevents_running()).collect();
         if !refused.is_empty() {
             return Err(refused);
         }

@@ -63,7 +63,9 @@ pub fn json(checked: &[Checked]) -> Value {
 /// Where a finding is, for a person: the whole text that AWS quotes before a line's number is too much.
 fn place(finding: &Finding) -> String {
     match finding.location.rsplit_once("; line: ") {
-        Some((_, position)) if finding.code == "INVALID_JSON_DESCRIPTION" => format!("line {}", position.trim_end_matches(']')),
+        Some((_, position)) if finding.code == "INVALID_JSON_DESCRIPTION" => {
+            format!("line {}", position.trim_end_matches(']').replace("column: ", "column "))
+        }
         _ if finding.location.is_empty() => "/".to_owned(),
         _ => finding.location.clone(),
     }

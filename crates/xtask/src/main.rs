@@ -1,4 +1,4 @@
-//! The workspace's commands: `cargo xtask night`, `test`, `mutants`, `bench`, `check`, `audit`.
+//! The workspace's commands: `cargo xtask night`, `test`, `mutants`, `bench`, `check`, `rehearse`, `audit`, `replay-on-aws`.
 
 mod audit;
 mod bench;
@@ -13,6 +13,8 @@ mod night;
 mod paths;
 mod process;
 mod progress;
+mod rehearse;
+mod replay;
 mod stack;
 mod test;
 mod timeline;
@@ -41,8 +43,12 @@ enum Command {
     Bench(bench::Arguments),
     /// Tells what is wrong with definitions of state machines, each with its place and what to do.
     Check(check::Arguments),
+    /// Rehearses thousands of nights in virtual time, with faults: ours, or those of a definition of your own.
+    Rehearse(rehearse::Arguments),
     /// Looks after the audit of the approvals.
     Audit(audit::Arguments),
+    /// Puts every state of the scenarios to AWS's TestState; needs an account, unless it is told `--here`.
+    ReplayOnAws(replay::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -52,7 +58,9 @@ fn main() -> ExitCode {
         Command::Mutants(arguments) => mutants::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Rehearse(arguments) => rehearse::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::ReplayOnAws(arguments) => replay::run(&arguments),
     };
     match result {
         Ok(code) => code,

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::expressions;
-use super::fields::is_expression;
+use super::fields::{is_expression, nearest};
 use super::integrations::{self, Arguments, Pattern, Resource, Unknown};
 use super::payload::{Moment, PathKind};
 use super::{Checker, Kind, Language, Severity, UNSUPPORTED};
@@ -105,7 +105,8 @@ impl Checker<'_> {
         let names: Vec<String> = given.keys().map(|name| bare(name)).collect();
         for required in known.required.iter().filter(|required| !names.iter().any(|name| name.eq_ignore_ascii_case(required))) {
             let message = format!("The field '{required}' is required but was missing");
-            let hint = match super::fields::nearest(required, names.iter().map(String::as_str)) {
+            let slip = |name: &&String| nearest(name, std::iter::once(*required)).is_some();
+            let hint = match names.iter().find(slip) {
                 Some(near) => format!("Is {near} a slip of the pen?"),
                 None => format!("Add {required} to {field}."),
             };
@@ -131,7 +132,7 @@ impl Checker<'_> {
                 Some(_) => {}
                 None => {
                     let message = format!("The field \"{name}\" is not supported by Step Functions");
-                    let hint = match super::fields::nearest(name, known.all.iter().copied()) {
+                    let hint = match nearest(name, known.all.iter().copied()) {
                         Some(near) => format!("Did you mean {near}?"),
                         None => format!("The call takes {}.", known.all.join(", ")),
                     };

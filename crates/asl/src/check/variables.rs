@@ -88,7 +88,7 @@ impl Follower<'_> {
             }
             let message = format!("The variable ${name} is not assigned on any way to here");
             let hint = if places.is_empty() {
-                match fields::nearest(name, known.maybe.iter().map(String::as_str)) {
+                match fields::nearest(name, known.maybe.iter().chain(self.assigned.keys()).map(String::as_str)) {
                     Some(near) => format!("Did you mean ${near}?"),
                     None => "Assign it in a state that comes before, or take the value from the input.".to_owned(),
                 }
