@@ -82,7 +82,7 @@ fn a_choice_without_a_match_fails() {
     let definition =
         json!({"Type": "Choice", "QueryLanguage": "JSONata", "Choices": [{"Condition": "{% $states.input.go %}", "Next": "Go"}]});
     let answer = ask(&definition, json!({"input": r#"{"go": false}"#}));
-    assert_eq!((&answer["status"], &answer["error"]), (&json!("FAILED"), &json!("States.NoChoiceMatched")));
+    assert_eq!((&answer["status"], &answer["error"]), (&json!("FAILED"), &json!("States.Runtime")));
 }
 
 #[test]
