@@ -167,7 +167,7 @@ impl<'a> World<'a> {
                         Stimulus::Succeeded { task, .. } | Stimulus::Failed { task, .. } => Some(*task),
                         _ => None,
                     };
-                    if !task.is_some_and(|task| !self.over.insert(task)) {
+                    if task.is_none_or(|task| self.over.insert(task)) {
                         let _: Result<(), Closed> = self.execution.apply(stimulus, at);
                     }
                 }
