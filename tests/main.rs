@@ -14,5 +14,6 @@ mod nights;
 mod project;
 mod rooms;
 mod runbook;
+mod scenarios;
 mod store;
 mod template;

@@ -35,10 +35,6 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(make: &'a dyn Fn() -> Value) -> Self {
-        Self::with_fields(make, &|_, _| None)
-    }
-
     /// `one` tells a single field, such as `Execution` `Name`, without making the others; what it doesn't tell is looked up
     /// in the whole.
     pub(crate) fn with_fields(make: &'a dyn Fn() -> Value, one: &'a dyn Fn(&str, &str) -> Option<Json>) -> Self {

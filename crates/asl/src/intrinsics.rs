@@ -88,10 +88,7 @@ impl Argument {
             Self::Template(_) => unreachable!("only the first argument of States.Format is read as a template"),
             Self::Call(call) => call.evaluate(scope),
             Self::Path(path) => path.value(scope).map_err(|miss| match miss {
-                // A path into the context object is told as a path of its own.
-                Miss::Absent(_) | Miss::PastTheEnd(_) => {
-                    Problem::Missing(path.text().strip_prefix('$').filter(|_| path.is_of_context()).unwrap_or(path.text()).to_owned())
-                }
+                Miss::Absent(_) | Miss::PastTheEnd(_) => Problem::Missing(path.text().to_owned()),
                 Miss::Inapplicable(reason) => Problem::Told(reason),
                 Miss::NoInput => Problem::NoInput,
             }),
@@ -257,6 +254,14 @@ mod tests {
     }
 
     #[test]
+    fn arguments_that_are_too_few_or_too_many_are_found_out_when_the_function_is_called() {
+        fails("States.UUID(1)", "Invalid arguments in States.UUID");
+        fails("States.Format()", "Invalid arguments in States.Format");
+        fails("States.Hash('x')", "Invalid arguments in States.Hash");
+        fails("States.MathRandom(1, 2, 3, 4)", "Invalid arguments in States.MathRandom");
+    }
+
+    #[test]
     fn an_argument_that_is_missing_is_named_with_the_whole_call() {
         let missing = |call: &str, path: &str| {
             let problem = format!(
@@ -266,7 +271,7 @@ mod tests {
         };
         missing("States.Format('{}', $.no)", "$.no");
         missing("States.Format('{}',States.Array( 1, $.list[5] ))", "$.list[5]");
-        missing("States.ArrayLength($$.No.Such)", "$.No.Such");
+        missing("States.ArrayLength($$.No.Such)", "$$.No.Such");
         missing("States.Array($unknown)", "$unknown");
         fails("States.Array($.n[0])", "Filter: [0] can only be applied to arrays. Current context is: 1");
         gives("States.ArrayLength($.no[*].such)", json!(0));

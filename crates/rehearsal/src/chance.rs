@@ -2,50 +2,59 @@
 
 /// A stream of random numbers (SplitMix64, Steele et al. 2014).
 #[derive(Debug, Clone)]
-pub(crate) struct Chance(u64);
+pub struct Chance(u64);
 
 impl Chance {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// The stream of a seed.
+    pub fn new(seed: u64) -> Self {
         Self(mix(seed ^ GOLDEN))
     }
 
     /// The stream for this purpose, whatever was drawn from others.
-    pub(crate) fn of(&self, purpose: impl Purpose) -> Self {
+    pub fn of(&self, purpose: impl Purpose) -> Self {
         Self(mix(purpose.stir(self.0)))
     }
 
-    pub(crate) fn bits(&mut self) -> u64 {
+    /// The next 64 bits.
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(GOLDEN);
         mix(self.0)
     }
 
     /// Evenly from [0, 1).
-    pub(crate) fn unit(&mut self) -> f64 {
+    pub fn unit(&mut self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
         let bits = (self.bits() >> 11) as f64;
         bits / 9_007_199_254_740_992.0
     }
 
+    /// From the standard normal distribution (Box and Muller 1958).
+    pub fn normal(&mut self) -> f64 {
+        let (radius, angle) = (1.0 - self.unit(), self.unit());
+        (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
+    }
+
     /// Whether something happens that does so with this probability.
-    pub(crate) fn happens(&mut self, probability: f64) -> bool {
+    pub fn happens(&mut self, probability: f64) -> bool {
         self.unit() < probability
     }
 
     /// Evenly from the first to the last, both included.
-    pub(crate) fn between(&mut self, first: i64, last: i64) -> i64 {
+    pub fn between(&mut self, first: i64, last: i64) -> i64 {
         let span = last.abs_diff(first).saturating_add(1);
         first.saturating_add_unsigned(self.bits() % span)
     }
 
     /// One of them.
-    pub(crate) fn one_of<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
+    pub fn one_of<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
         let count = u64::try_from(choices.len()).expect("a length fits");
         &choices[usize::try_from(self.bits() % count).expect("less than a length")]
     }
 }
 
 /// What a stream is for: texts and numbers.
-pub(crate) trait Purpose {
+pub trait Purpose {
+    /// Mixes itself into a state.
     fn stir(self, state: u64) -> u64;
 }
 

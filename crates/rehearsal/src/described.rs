@@ -1,85 +1,66 @@
-//! Any definition, with tasks that are described by data: how long they take, how often they fail, what they answer.
+//! Any definition, with tasks that somebody describes: how long they take, how often they fail, what they answer.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use nightly_asl::check::{Finding, Kind};
-use nightly_asl::{Command, Execution, Failure, Identity, Instant, Machine, Pattern, Start, Status, Stimulus, Task as Call, TaskId};
-use serde_json::{Value, json};
+use nightly_asl::{Command, Execution, Failure, Identity, Instant, Json, Machine, Start, Status, Stimulus, Task as Call, TaskId};
+use serde_json::Value;
 
 use crate::chance::Chance;
 use crate::queue::Queue;
 use crate::{Happening, Injected, Night, Outcome, timeline};
 
-/// How the tasks of a definition behave, and what it is started with.
-#[derive(Debug, Clone)]
-pub struct Tasks {
-    /// The execution's input.
-    pub input: Value,
-    /// When nights start. The context object shows it.
-    pub starts_at: Instant,
-    /// By the state's name.
-    pub of_states: BTreeMap<String, Task>,
-    /// What every other task does.
-    pub otherwise: Task,
+/// What the tasks of a definition do, and what it is started with.
+pub trait Tasks {
+    /// When every night starts. The context object shows it.
+    fn starts_at(&self) -> Instant;
+
+    /// The input of this seed's night.
+    fn input(&self, seed: u64) -> Json;
+
+    /// What becomes of a call that is made at this instant. Chance is drawn from a stream that no other call draws from.
+    fn course(&self, call: &Call, at: Instant, chance: Chance) -> Course;
 }
 
-/// How one task behaves.
+/// What becomes of a call.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Task {
-    /// How long it takes, or how long the job runs, or how long the token is kept.
-    pub takes: Seconds,
-    /// How often it fails, and how. What is left of 1 succeeds.
-    pub failures: Vec<Failing>,
-    /// What it answers: the first entry of the state gets the first, the next the second, and all others the last. Without any, what AWS
-    /// answers at least: an empty payload for a function, the run for a job, `{}` for anything else.
-    pub results: Vec<Value>,
+pub struct Course {
+    /// Where a job or a task token is waited for: after how many milliseconds the call has answered, and what.
+    pub submitted: Option<(i64, Json)>,
+    /// After how many milliseconds it is over, and how; `None` for never.
+    pub end: Option<(i64, Result<Json, Failure>)>,
+    /// Every how many milliseconds it says that it lives.
+    pub beats_every: Option<i64>,
     /// How many data processing units it uses while it runs.
     pub data_processing_units: f64,
-}
-
-/// How long something takes: evenly spread between the two.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Seconds {
-    /// At least.
-    pub least: f64,
-    /// At most.
-    pub most: f64,
-}
-
-/// One way to fail.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Failing {
-    /// The error's name, as Retry and Catch match it.
-    pub error: String,
-    /// What it says.
-    pub cause: String,
-    /// In how many of its attempts, from 0 to 1.
-    pub share: f64,
+    /// What is wrong with it, where that is a fault that the seed chose.
+    pub fault: Option<String>,
 }
 
 /// A definition and its tasks.
 pub(crate) struct Described {
     machine: Machine,
-    tasks: Tasks,
+    tasks: Box<dyn Tasks>,
 }
 
 enum Due {
     Tell(Stimulus),
-    Over(TaskId, f64),
+    Beat(TaskId, i64),
 }
 
 impl Described {
-    pub(crate) fn new(definition: &Value, tasks: Tasks) -> Result<Self, Vec<Finding>> {
-        Machine::load(definition, Kind::Standard).map(|machine| Self { machine, tasks })
+    pub(crate) fn new(definition: &Value, tasks: impl Tasks + 'static) -> Result<Self, Vec<Finding>> {
+        Machine::load(definition, Kind::Standard).map(|machine| Self { machine, tasks: Box::new(tasks) })
     }
 
     pub(crate) fn night(&self, seed: u64) -> Night {
         let chance = Chance::new(seed);
-        let mut queue = Queue::new(self.tasks.starts_at, chance.of("ties"));
+        let started = self.tasks.starts_at();
+        let mut queue = Queue::new(started, chance.of("ties"));
         let identity = identity(&format!("rehearsal-{seed}"));
-        let start = Start { identity, input: self.tasks.input.clone().into(), at: queue.now(), seed };
+        let start = Start { identity, input: self.tasks.input(seed), at: started, seed };
         let mut execution = Execution::start(&self.machine, start);
-        let mut play = Play { tasks: &self.tasks, chance, running: HashMap::new(), dpu_hours: 0.0, faults: Vec::new(), story: Vec::new() };
+        let mut play = Play { tasks: &*self.tasks, chance, running: HashMap::new(), dpu_hours: 0.0, faults: Vec::new(), story: Vec::new() };
         let mut ended = queue.now();
         loop {
             for command in execution.commands() {
@@ -92,17 +73,24 @@ impl Described {
             ended = queue.now();
             match due {
                 Due::Tell(stimulus) => {
+                    if let Stimulus::Succeeded { task, .. } | Stimulus::Failed { task, .. } = &stimulus {
+                        play.stop(*task, queue.now());
+                    }
                     // What comes too late is over, and nobody hears of it.
                     let _ = execution.apply(stimulus, queue.now());
                 }
-                Due::Over(task, dpus) => play.stop(task, dpus, queue.now()),
+                Due::Beat(task, every) => {
+                    if execution.apply(Stimulus::Heartbeat { task }, queue.now()).is_ok() {
+                        queue.after_millis(every, Due::Beat(task, every));
+                    }
+                }
             }
         }
         let timeline = timeline::read(execution.history());
         Night {
             seed,
             outcome: outcome(execution.status()),
-            started: self.tasks.starts_at,
+            started,
             ended,
             approval_wait_millis: timeline.token_wait_millis,
             timeline: timeline.visits,
@@ -117,81 +105,57 @@ impl Described {
 }
 
 struct Play<'a> {
-    tasks: &'a Tasks,
+    tasks: &'a dyn Tasks,
     chance: Chance,
-    /// What uses data processing units, and since when.
+    /// What uses data processing units, how many, and since when.
     running: HashMap<TaskId, (Instant, f64)>,
     dpu_hours: f64,
     faults: Vec<Injected>,
     story: Vec<Happening>,
 }
 
-/// A call answers after this, where a job or a token comes later.
-const ANSWERS_AFTER_MILLIS: i64 = 100;
-
 impl Play<'_> {
     fn obey(&mut self, command: Command, queue: &mut Queue<Due>) {
         match command {
             Command::Start(call) => self.call(&call, queue),
             Command::Wake { timer, at } => queue.at(at, Due::Tell(Stimulus::Wake(timer))),
-            Command::Cancel(task) => {
-                if let Some((_, dpus)) = self.running.get(&task).copied() {
-                    self.stop(task, dpus, queue.now());
-                }
-            }
+            Command::Cancel(task) => self.stop(task, queue.now()),
         }
     }
 
     fn call(&mut self, call: &Call, queue: &mut Queue<Due>) {
-        let task = self.tasks.of_states.get(&*call.state).unwrap_or(&self.tasks.otherwise);
-        let mut chance = self.chance.of((&*call.state, u64::from(call.entry), u64::from(call.retries)));
-        let millis = task.takes.draw(&mut chance);
-        let drawn = chance.unit();
-        let mut below = 0.0;
-        let failing = task.failures.iter().find(|failing| {
-            below += failing.share;
-            drawn < below
-        });
-        let waits = call.resource.pattern != Pattern::RequestResponse;
-        if waits {
-            queue.after_millis(
-                ANSWERS_AFTER_MILLIS.min(millis),
-                Due::Tell(Stimulus::Submitted { task: call.id, output: submitted(call).into() }),
-            );
-        }
-        if task.data_processing_units > 0.0 {
-            self.running.insert(call.id, (queue.now(), task.data_processing_units));
-            queue.after_millis(millis, Due::Over(call.id, task.data_processing_units));
-        }
-        let end = if let Some(failing) = failing {
-            let fault = format!("fails with {} after {} s", failing.error, seconds(millis));
-            self.faults.push(Injected { at: queue.now(), call: call.state.to_string(), fault });
-            Stimulus::Failed { task: call.id, failure: Failure::new(&failing.error, &failing.cause) }
-        } else {
-            let entry = usize::try_from(call.entry).unwrap_or(usize::MAX);
-            let described = task.results.get(entry).or(task.results.last());
-            Stimulus::Succeeded { task: call.id, output: described.cloned().unwrap_or_else(|| plain_result(call)).into() }
-        };
-        let what = format!("{} for {} s", call.resource.arn.rsplit(":::").next().unwrap_or(&call.resource.arn), seconds(millis));
+        let chance = self.chance.of((&*call.state, u64::from(call.entry), u64::from(call.retries)));
+        let course = self.tasks.course(call, queue.now(), chance);
+        let takes = course.end.as_ref().map_or_else(|| "and never answers".to_owned(), |(millis, _)| format!("for {} s", seconds(*millis)));
+        let what = format!("{} {takes}", call.resource.arn.rsplit(":::").next().unwrap_or(&call.resource.arn));
         self.story.push(Happening { at: queue.now(), who: call.state.to_string(), what });
-        queue.after_millis(millis, Due::Tell(end));
+        if let Some(fault) = course.fault {
+            self.faults.push(Injected { at: queue.now(), call: call.state.to_string(), fault });
+        }
+        if course.data_processing_units > 0.0 {
+            self.running.insert(call.id, (queue.now(), course.data_processing_units));
+        }
+        if let Some((millis, output)) = course.submitted {
+            queue.after_millis(millis, Due::Tell(Stimulus::Submitted { task: call.id, output }));
+        }
+        if let Some(every) = course.beats_every {
+            queue.after_millis(every, Due::Beat(call.id, every));
+        }
+        if let Some((millis, end)) = course.end {
+            let end = match end {
+                Ok(output) => Stimulus::Succeeded { task: call.id, output },
+                Err(failure) => Stimulus::Failed { task: call.id, failure },
+            };
+            queue.after_millis(millis, Due::Tell(end));
+        }
     }
 
-    fn stop(&mut self, task: TaskId, dpus: f64, now: Instant) {
-        if let Some((since, _)) = self.running.remove(&task) {
+    fn stop(&mut self, task: TaskId, now: Instant) {
+        if let Some((since, units)) = self.running.remove(&task) {
             #[expect(clippy::cast_precision_loss, reason = "a night has few milliseconds")]
             let hours = (now.0 - since.0) as f64 / 3_600_000.0;
-            self.dpu_hours += dpus * hours;
+            self.dpu_hours += units * hours;
         }
-    }
-}
-
-impl Seconds {
-    fn draw(self, chance: &mut Chance) -> i64 {
-        let seconds = self.least + chance.unit() * (self.most - self.least).max(0.0);
-        #[expect(clippy::cast_possible_truncation, reason = "a task that takes millions of years may be cut")]
-        let millis = (seconds.max(0.0) * 1000.0).round() as i64;
-        millis
     }
 }
 
@@ -207,21 +171,6 @@ pub(crate) fn identity(name: &str) -> Identity {
         state_machine_arn: "arn:aws:states:eu-central-1:111122223333:stateMachine:nightly-warehouse-night".to_owned(),
         state_machine_name: "nightly-warehouse-night".to_owned(),
         role_arn: "arn:aws:iam::111122223333:role/nightly-warehouse-night".to_owned(),
-    }
-}
-
-/// What a job's or a token's call answers at once.
-fn submitted(call: &Call) -> Value {
-    if call.resource.service == "glue" { json!({"JobRunId": format!("jr_{}", call.id.0)}) } else { json!({}) }
-}
-
-fn plain_result(call: &Call) -> Value {
-    match (call.resource.service.as_str(), call.resource.pattern) {
-        ("lambda", Pattern::RequestResponse) => json!({"ExecutedVersion": "$LATEST", "Payload": {}, "StatusCode": 200}),
-        ("glue", Pattern::Sync) => {
-            json!({"Id": format!("jr_{}", call.id.0), "JobName": call.parameters.value()["JobName"], "JobRunState": "SUCCEEDED"})
-        }
-        _ => json!({}),
     }
 }
 

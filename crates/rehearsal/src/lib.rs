@@ -2,7 +2,7 @@
 //! held in memory and goes wrong where a seed says so.
 //!
 //! [`Rehearsal::of_the_warehouse`] rehearses our own night: the real functions, the people who are asked, and what AWS does around them.
-//! [`Rehearsal::of`] rehearses any definition, its tasks described by [`Tasks`]. A [`Night`] tells all that happened, and what must not
+//! [`Rehearsal::of`] rehearses any definition, whose [`Tasks`] say what becomes of each call. A [`Night`] tells all that happened, and what must not
 //! have happened ([`Violation`]). The same seed is the same night, byte for byte.
 //!
 //! A rehearsal stays on the thread that made it; [`on_threads`] spreads seeds over several.
@@ -28,7 +28,8 @@ mod world;
 use nightly_asl::check::Finding;
 use nightly_asl::{Event, Instant};
 
-pub use described::{Failing, Seconds, Task, Tasks};
+pub use chance::{Chance, Purpose};
+pub use described::{Course, Tasks};
 pub use faults::{Fault, Site};
 pub use parallel::on_threads;
 pub use planted::Bug;
@@ -57,7 +58,7 @@ impl Rehearsal {
     }
 
     /// Any definition, with tasks that do as they are described. Gives what is wrong with the definition otherwise.
-    pub fn of(definition: &serde_json::Value, tasks: Tasks) -> Result<Self, Vec<Finding>> {
+    pub fn of(definition: &serde_json::Value, tasks: impl Tasks + 'static) -> Result<Self, Vec<Finding>> {
         described::Described::new(definition, tasks).map(|described| Self { stage: Stage::Described(Box::new(described)) })
     }
 
@@ -180,6 +181,58 @@ pub struct Visit {
     pub left: Option<Instant>,
     /// How often its task was called: 0 for states without one, more than 1 where it was retried.
     pub attempts: u32,
+    /// Each of those calls.
+    pub tries: Vec<Try>,
+    /// How it ended.
+    pub end: End,
+    /// When the last thing happened in it.
+    pub ended: Instant,
+    /// Whether it waits for a task token: for people, mostly.
+    pub waits_for_token: bool,
+}
+
+/// One call of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Try {
+    /// When it was scheduled.
+    pub started: Instant,
+    /// When the call had answered, where a job or a task token is waited for after it.
+    pub answered: Option<Instant>,
+    /// When it was over; `None` where nobody waits for it any more.
+    pub ended: Option<Instant>,
+    /// How it failed, if it did.
+    pub error: Option<String>,
+}
+
+/// How an entry of a state ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// Well.
+    Left,
+    /// It failed, and the definition goes on from there.
+    Caught {
+        /// The error's name.
+        error: String,
+    },
+    /// It failed, and with it all that is around it.
+    Failed {
+        /// The error's name.
+        error: String,
+    },
+    /// It was stopped, by the failure of something beside it or with the execution.
+    Stopped,
+    /// It never did: the execution waits in it for ever.
+    Open,
+}
+
+impl End {
+    /// The error's name, where it failed.
+    pub fn error(&self) -> Option<&str> {
+        match self {
+            Self::Caught { error } | Self::Failed { error } => Some(error),
+            Self::Left | Self::Stopped | Self::Open => None,
+        }
+    }
 }
 
 /// Something that went wrong because the seed said so.

@@ -1,10 +1,8 @@
-//! What a history says about states: when each was entered and left, how often its task was tried, how many transitions are billed.
+//! What a history says about states: when each was entered and left, how its task was tried and failed, how many transitions are billed.
 
-use std::collections::HashMap;
+use nightly_asl::{Detail, Event, Failure};
 
-use nightly_asl::{Detail, Event};
-
-use crate::Visit;
+use crate::{End, Try, Visit};
 
 /// What there is to tell of a history.
 pub(crate) struct Timeline {
@@ -16,52 +14,197 @@ pub(crate) struct Timeline {
 
 /// Reads a history.
 pub(crate) fn read(events: &[Event]) -> Timeline {
-    let mut visits: Vec<Visit> = Vec::new();
-    // The visit that an event belongs to, by the event's number: what led to it says so.
-    let mut visit_of: HashMap<u64, usize> = HashMap::new();
-    let mut depth_of: HashMap<u64, usize> = HashMap::new();
-    let mut tokens: Vec<usize> = Vec::new();
-    let mut transitions = 0;
+    let mut reader = Reader { visits: Vec::new(), open: Vec::new(), of_event: vec![Place::default()], transitions: 0 };
     for event in events {
-        let before = visit_of.get(&event.previous).copied();
-        let mut depth = depth_of.get(&event.previous).copied().unwrap_or(0);
-        let mut visit = before;
-        match &event.detail {
-            Detail::StateEntered { kind, name, .. } => {
-                transitions += 1;
-                visit = Some(visits.len());
-                visits.push(Visit { state: name.to_string(), kind, depth, entered: event.at, left: None, attempts: 0 });
-            }
-            Detail::StateExited { name, .. } => {
-                // A Parallel is left by what its last branch led to: then the name says which.
-                let left = before.filter(|place| *visits[*place].state == **name);
-                let left = left.or_else(|| visits.iter().rposition(|visit| *visit.state == **name && visit.left.is_none()));
-                if let Some(place) = left {
-                    visits[place].left = Some(event.at);
-                    depth = visits[place].depth;
-                    visit = Some(place);
-                }
-            }
-            Detail::StateStarted { .. } => depth += 1,
-            Detail::StateSucceeded { .. } | Detail::StateFailed { .. } => depth = depth.saturating_sub(1),
-            Detail::TaskScheduled { call, .. } => {
-                if let Some(place) = before {
-                    transitions += u64::from(visits[place].attempts > 0);
-                    visits[place].attempts += 1;
-                    if call.action.ends_with(".waitForTaskToken") && !tokens.contains(&place) {
-                        tokens.push(place);
-                    }
-                }
-            }
-            _ => {}
-        }
-        if let Some(place) = visit {
-            visit_of.insert(event.id, place);
-        }
-        depth_of.insert(event.id, depth);
+        let place = reader.read(event);
+        reader.of_event.push(place);
     }
     let end = events.last().map(|event| event.at);
-    let waits = tokens.iter().filter_map(|place| Some(visits[*place].left.or(end)?.0 - visits[*place].entered.0));
-    let token_wait_millis = (!tokens.is_empty()).then(|| waits.sum());
-    Timeline { visits, transitions, token_wait_millis }
+    let waits = reader.visits.iter().filter(|visit| visit.waits_for_token);
+    let waits: Vec<_> = waits.filter_map(|visit| Some(visit.left.or(end)?.0 - visit.entered.0)).collect();
+    let token_wait_millis = (!waits.is_empty()).then(|| waits.iter().sum());
+    Timeline { visits: reader.visits, transitions: reader.transitions, token_wait_millis }
+}
+
+struct Reader {
+    visits: Vec<Visit>,
+    /// What is known of each visit only while it lasts.
+    open: Vec<Open>,
+    /// By the number of the event; nothing happened at 0.
+    of_event: Vec<Place>,
+    transitions: u64,
+}
+
+/// Where in the tree of states an event stands.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    /// The visit that it belongs to.
+    visit: Option<usize>,
+    /// The Parallel or Map in which the next state is entered.
+    inside: Option<usize>,
+}
+
+struct Open {
+    parent: Option<usize>,
+    /// Its branches or items are over, though it isn't left yet, or never will be.
+    over: bool,
+}
+
+impl Reader {
+    fn read(&mut self, event: &Event) -> Place {
+        let before = usize::try_from(event.previous).ok().and_then(|id| self.of_event.get(id)).copied().unwrap_or_default();
+        match &event.detail {
+            Detail::StateEntered { kind, name, .. } => {
+                self.transitions += 1;
+                let depth = before.inside.map_or(0, |parent| self.visits[parent].depth + 1);
+                self.visits.push(Visit {
+                    state: name.to_string(),
+                    kind,
+                    depth,
+                    entered: event.at,
+                    left: None,
+                    attempts: 0,
+                    tries: Vec::new(),
+                    end: End::Open,
+                    ended: event.at,
+                    waits_for_token: false,
+                });
+                self.open.push(Open { parent: before.inside, over: false });
+                return Place { visit: Some(self.visits.len() - 1), inside: before.inside };
+            }
+            Detail::StateExited { name, .. } => {
+                let Some(at) = self.upward(before.visit, |visit, _| *visit.state == **name && visit.left.is_none()) else { return before };
+                let visit = &mut self.visits[at];
+                (visit.left, visit.ended) = (Some(event.at), event.at);
+                visit.end = match std::mem::replace(&mut visit.end, End::Open) {
+                    End::Failed { error } => End::Caught { error },
+                    _ => End::Left,
+                };
+                return Place { visit: Some(at), inside: self.open[at].parent };
+            }
+            Detail::StateStarted { .. } => {
+                self.touch(before.visit, event, |visit| visit.end = End::Open);
+                return Place { visit: before.visit, inside: before.visit };
+            }
+            Detail::MapIterationStarted { name, .. } => {
+                let map = self.upward(before.inside, |visit, _| *visit.state == **name);
+                return Place { visit: map, inside: map };
+            }
+            Detail::MapIterationSucceeded { name, .. }
+            | Detail::MapIterationFailed { name, .. }
+            | Detail::MapIterationAborted { name, .. } => {
+                let map = self.upward(before.visit, |visit, _| *visit.state == **name);
+                return Place { visit: map, inside: map };
+            }
+            Detail::StateSucceeded { kind } => {
+                let at = self.upward(before.visit, |visit, open| visit.kind == *kind && !open.over);
+                self.close(at);
+                return Place { visit: at, inside: before.inside };
+            }
+            Detail::StateFailed { kind } => {
+                let error = before.visit.and_then(|at| self.visits[at].end.error()).unwrap_or_default().to_owned();
+                self.touch(before.visit, event, |visit| {
+                    if visit.kind == "Fail" {
+                        visit.end = End::Failed { error: error.clone() };
+                    }
+                });
+                let at = self.upward(before.visit, |visit, open| visit.kind == *kind && !open.over);
+                self.touch(at, event, |visit| visit.end = End::Failed { error });
+                self.close(at);
+                return Place { visit: at, inside: before.inside };
+            }
+            Detail::StateAborted { kind } => {
+                let at = self.upward(before.visit, |visit, open| visit.kind == *kind && !open.over);
+                // A Task that failed its branch is told as aborted, too.
+                self.touch(at, event, |visit| {
+                    if visit.end == End::Open {
+                        visit.end = End::Stopped;
+                        visit.close_try(event, None);
+                    }
+                });
+                return Place { visit: at, inside: before.inside };
+            }
+            Detail::ExecutionRedriven { .. } => self.open.iter_mut().for_each(|open| open.over = false),
+            Detail::ExecutionFailed(failure) => {
+                // Of a Fail state nothing else is told, and of what fails without a task neither.
+                let told = before.visit;
+                let of_no_name = End::Failed { error: String::new() };
+                let meant = |(at, visit): &(usize, &mut Visit)| visit.end == of_no_name || told == Some(*at) && visit.end == End::Open;
+                self.visits.iter_mut().enumerate().filter(|it| it.1.left.is_none()).filter(meant).for_each(|(_, visit)| {
+                    (visit.end, visit.ended) = (failed(failure), event.at);
+                });
+            }
+            Detail::ExecutionTimedOut(_) | Detail::ExecutionAborted(_) => {
+                let lasting = self.visits.iter_mut().filter(|visit| visit.left.is_none() && visit.end == End::Open);
+                lasting.for_each(|visit| {
+                    visit.close_try(event, None);
+                    (visit.end, visit.ended) = (End::Stopped, event.at);
+                });
+            }
+            Detail::EvaluationFailed { state, failure, .. } => {
+                let at = self.visits.iter().rposition(|visit| *visit.state == **state && visit.left.is_none());
+                self.touch(at, event, |visit| visit.end = failed(failure));
+                return Place { visit: at, inside: before.inside };
+            }
+            Detail::TaskScheduled { call, .. } => {
+                let retried = before.visit.is_some_and(|at| self.visits[at].attempts > 0);
+                self.transitions += u64::from(retried);
+                self.touch(before.visit, event, |visit| {
+                    visit.attempts += 1;
+                    visit.end = End::Open;
+                    visit.waits_for_token = call.action.ends_with(".waitForTaskToken");
+                    visit.tries.push(Try { started: event.at, answered: None, ended: None, error: None });
+                });
+            }
+            Detail::TaskSubmitted { .. } => self.touch(before.visit, event, |visit| {
+                if let Some(last) = visit.tries.last_mut() {
+                    last.answered = Some(event.at);
+                }
+            }),
+            Detail::TaskSucceeded { .. } => self.touch(before.visit, event, |visit| visit.close_try(event, None)),
+            Detail::TaskFailed { failure, .. } | Detail::TaskTimedOut { failure, .. } => self.touch(before.visit, event, |visit| {
+                visit.close_try(event, failure.error.as_deref());
+                visit.end = failed(failure);
+            }),
+            Detail::ExecutionStarted { .. } | Detail::ExecutionSucceeded { .. } | Detail::TaskStarted { .. } => {}
+        }
+        before
+    }
+
+    /// The nearest visit from here outwards that is meant.
+    fn upward(&self, from: Option<usize>, is_meant: impl Fn(&Visit, &Open) -> bool) -> Option<usize> {
+        let mut next = from;
+        while let Some(at) = next {
+            if is_meant(&self.visits[at], &self.open[at]) {
+                return next;
+            }
+            next = self.open[at].parent;
+        }
+        None
+    }
+
+    fn close(&mut self, at: Option<usize>) {
+        if let Some(at) = at {
+            self.open[at].over = true;
+        }
+    }
+
+    fn touch(&mut self, at: Option<usize>, event: &Event, change: impl FnOnce(&mut Visit)) {
+        if let Some(visit) = at.map(|at| &mut self.visits[at]) {
+            visit.ended = event.at;
+            change(visit);
+        }
+    }
+}
+
+impl Visit {
+    fn close_try(&mut self, event: &Event, error: Option<&str>) {
+        if let Some(last) = self.tries.last_mut().filter(|last| last.ended.is_none()) {
+            (last.ended, last.error) = (Some(event.at), error.map(str::to_owned));
+        }
+    }
+}
+
+fn failed(failure: &Failure) -> End {
+    End::Failed { error: failure.error.clone().unwrap_or_default() }
 }

@@ -120,7 +120,7 @@ impl Run {
             output,
             error: failure.and_then(|failure| failure.error.clone()),
             cause: failure.and_then(|failure| failure.cause.clone()),
-            after_seconds: u32::try_from((ended.0 - self.started.0) / 1000).unwrap_or(u32::MAX),
+            after_seconds: u32::try_from((ended.0 - self.started.0) / 1000).ok(),
             events: self.history.iter().map(Event::kind).collect(),
         }
     }

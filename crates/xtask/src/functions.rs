@@ -111,7 +111,7 @@ fn write_zip(path: &Path, bootstrap: &[u8]) -> Result<()> {
 }
 
 /// `Building [====>   ] 12/34: name`, as cargo draws it.
-fn cargo_progress(line: &str) -> Option<(u64, u64)> {
+pub fn cargo_progress(line: &str) -> Option<(u64, u64)> {
     let (_, rest) = line.trim().strip_prefix("Building [")?.split_once(']')?;
     let (done, rest) = rest.trim().split_once('/')?;
     let total = rest.split(|character: char| !character.is_ascii_digit()).next()?;

@@ -1,4 +1,4 @@
-//! The workspace's commands: `cargo xtask night`, `test`, `mutants`, `bench`, `audit`.
+//! The workspace's commands: `cargo xtask night`, `test`, `mutants`, `bench`, `rehearse`, `audit`.
 
 mod audit;
 mod bench;
@@ -12,6 +12,8 @@ mod night;
 mod paths;
 mod process;
 mod progress;
+mod rehearse;
+mod replay;
 mod stack;
 mod test;
 mod timeline;
@@ -38,8 +40,12 @@ enum Command {
     Mutants(mutants::Arguments),
     /// Measures the functions' start, latency and memory, side by side.
     Bench(bench::Arguments),
+    /// Rehearses thousands of nights in virtual time, with faults: ours, or those of a definition of your own.
+    Rehearse(rehearse::Arguments),
     /// Looks after the audit of the approvals.
     Audit(audit::Arguments),
+    /// Puts every state of the scenarios to AWS's TestState; needs an account, unless it is told `--here`.
+    ReplayOnAws(replay::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -48,7 +54,9 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Mutants(arguments) => mutants::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Rehearse(arguments) => rehearse::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::ReplayOnAws(arguments) => replay::run(&arguments),
     };
     match result {
         Ok(code) => code,

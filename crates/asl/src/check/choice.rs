@@ -24,9 +24,7 @@ fn operand(comparison: &str) -> Option<Operand> {
         Some(bare) => (bare, true),
         None => (comparison, false),
     };
-    let ordered = |rest: &str| {
-        ["Equals", "LessThan", "GreaterThan", "LessThanEquals", "GreaterThanEquals"].contains(&rest)
-    };
+    let ordered = |rest: &str| ["Equals", "LessThan", "GreaterThan", "LessThanEquals", "GreaterThanEquals"].contains(&rest);
     let found = if ["IsBoolean", "IsNull", "IsNumeric", "IsPresent", "IsString", "IsTimestamp"].contains(&comparison) {
         return Some(Operand::Truth);
     } else if comparison == "StringMatches" {
@@ -108,8 +106,9 @@ impl Checker<'_> {
         let allowed = ["Assign", "Comment", "Condition", "Next", "Output"];
         for field in fields.keys().filter(|field| !allowed.contains(&field.as_str())) {
             let (message, hint) = if operand(field).is_some() || ["Variable", "And", "Or", "Not"].contains(&field.as_str()) {
-                let message =
-                    format!("The QueryLanguage is set to 'JSONata', but field '{field}' is only supported for the 'JSONPath' QueryLanguage");
+                let message = format!(
+                    "The QueryLanguage is set to 'JSONata', but field '{field}' is only supported for the 'JSONPath' QueryLanguage"
+                );
                 (message, "Under JSONata a rule has one Condition, such as {% $states.input.amount > 10 %}.".to_owned())
             } else {
                 let hint = nearest(field, allowed.into_iter())
@@ -237,8 +236,18 @@ fn comparison_hint(written: &str) -> String {
         .iter()
         .flat_map(|kind| orders.iter().flat_map(move |order| [format!("{kind}{order}"), format!("{kind}{order}Path")]))
         .chain(
-            ["BooleanEquals", "BooleanEqualsPath", "StringMatches", "IsBoolean", "IsNull", "IsNumeric", "IsPresent", "IsString", "IsTimestamp"]
-                .map(str::to_owned),
+            [
+                "BooleanEquals",
+                "BooleanEqualsPath",
+                "StringMatches",
+                "IsBoolean",
+                "IsNull",
+                "IsNumeric",
+                "IsPresent",
+                "IsString",
+                "IsTimestamp",
+            ]
+            .map(str::to_owned),
         )
         .chain(["Variable", "And", "Or", "Not", "Next", "Assign", "Comment"].map(str::to_owned))
         .collect();

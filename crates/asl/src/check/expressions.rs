@@ -4,6 +4,7 @@ use jsonata_core::ast::{AstNode, BinaryOp, PathStep, Stage};
 use jsonata_core::parser;
 
 use super::fields;
+use crate::jsonata;
 
 /// Everything that an expression takes from outside of itself.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub(super) struct Variable {
 
 /// Reads an expression, without its `{%` and `%}`; the error is the parser's sentence as AWS gives it.
 pub(super) fn read(source: &str) -> Result<Reads, String> {
-    let tree = parser::parse(source).map_err(|error| without_code(&error.to_string()).to_owned())?;
+    let tree = parser::parse(source).map_err(|error| jsonata::unparsed(source, &error))?;
     let mut reader = Reader::default();
     reader.node(&tree, Context::Top);
     Ok(reader.reads)
@@ -42,35 +43,13 @@ pub(super) fn passes_task_token(reads: &Reads) -> bool {
     reads.states.iter().any(|path| path.iter().zip(token).all(|(field, expected)| field == expected))
 }
 
-/// Functions that AWS adds to JSONata's own; it takes `$eval` away.
-const ADDED: [&str; 6] = ["hash", "parse", "partition", "random", "range", "uuid"];
-
-const BUILT_IN: [&str; 62] = [
-    "abs", "append", "assert", "average", "base64decode", "base64encode", "boolean", "ceil", "contains", "count",
-    "decodeUrl", "decodeUrlComponent", "distinct", "each", "encodeUrl", "encodeUrlComponent", "error", "exists", "filter", "floor",
-    "formatBase", "formatInteger", "formatNumber", "fromMillis", "join", "keys", "length", "lookup", "lowercase", "map", "match", "max",
-    "merge", "millis", "min", "not", "now", "number", "pad", "parseInteger", "power", "reduce", "replace", "reverse", "round", "shuffle",
-    "sift", "single", "sort", "split", "spread", "sqrt", "string", "substring", "substringAfter", "substringBefore", "sum", "toMillis",
-    "trim", "type", "uppercase", "zip",
-];
-
 fn is_function(name: &str) -> bool {
-    BUILT_IN.contains(&name) || ADDED.contains(&name)
+    jsonata::functions().any(|known| known == name)
 }
 
 /// The function whose name is nearly what is written.
 pub(super) fn nearest_function(written: &str) -> Option<&'static str> {
-    fields::nearest(written.trim_start_matches('$'), BUILT_IN.into_iter().chain(ADDED))
-}
-
-/// AWS tells a parser's sentence without the `S0202: ` before it.
-fn without_code(message: &str) -> &str {
-    match message.split_once(": ") {
-        Some((code, rest)) if code.len() == 5 && code.starts_with(['S', 'T', 'D']) && code[1..].bytes().all(|byte| byte.is_ascii_digit()) => {
-            rest
-        }
-        _ => message,
-    }
+    fields::nearest(written.trim_start_matches('$'), jsonata::functions())
 }
 
 /// What a field name without a `$` refers to.
@@ -232,7 +211,7 @@ impl Reader {
     }
 
     fn call(&mut self, name: &str, with_dollar: bool, arguments: &[AstNode], context: Context) {
-        if !self.bound.iter().any(|bound| bound == name) && !(with_dollar && is_function(name)) {
+        if !(self.bound.iter().any(|bound| bound == name) || with_dollar && is_function(name)) {
             self.reads.unknown_functions.push(if with_dollar { format!("${name}") } else { name.to_owned() });
         }
         let outer = self.asking;
@@ -303,7 +282,10 @@ mod tests {
     #[test]
     fn functions_that_do_not_exist_are_found() {
         assert_eq!(read("$sise([1]) + $eval('1') + count([1])").expect("it parses").unknown_functions, ["$sise", "$eval", "count"]);
-        assert_eq!(read("$uuid() & $hash('a', 'SHA-256') & $string($parse('1'))").expect("it parses").unknown_functions, Vec::<String>::new());
+        assert_eq!(
+            read("$uuid() & $hash('a', 'SHA-256') & $string($parse('1'))").expect("it parses").unknown_functions,
+            Vec::<String>::new()
+        );
     }
 
     #[test]

@@ -24,7 +24,9 @@ pub(super) fn of(kind: &str) -> [&'static [&'static str]; 3] {
             &["InputPath", "OutputPath", "Parameters", "ResultSelector", "ResultPath", "TimeoutSecondsPath", "HeartbeatSecondsPath"],
             &["Arguments", "Output"],
         ],
-        "Wait" => [&["Next", "End", "Seconds", "Timestamp", "Assign"], &["InputPath", "OutputPath", "SecondsPath", "TimestampPath"], &["Output"]],
+        "Wait" => {
+            [&["Next", "End", "Seconds", "Timestamp", "Assign"], &["InputPath", "OutputPath", "SecondsPath", "TimestampPath"], &["Output"]]
+        }
         "Pass" => [&["Next", "End", "Assign"], &["InputPath", "OutputPath", "Parameters", "Result", "ResultPath"], &["Output"]],
         "Succeed" => [&[], &["InputPath", "OutputPath"], &["Output"]],
         "Fail" => [&["Error", "Cause"], &["ErrorPath", "CausePath"], &[]],
@@ -206,7 +208,14 @@ impl Checker<'_> {
     }
 
     /// A whole number of seconds that may be an expression; gives it where it is a number.
-    pub(super) fn seconds(&mut self, fields: &Map<String, Value>, field: &str, location: &str, language: Language, least: i64) -> Option<i64> {
+    pub(super) fn seconds(
+        &mut self,
+        fields: &Map<String, Value>,
+        field: &str,
+        location: &str,
+        language: Language,
+        least: i64,
+    ) -> Option<i64> {
         self.whole_number(fields, field, location, language, least, LONGEST_SECONDS)
     }
 

@@ -74,8 +74,13 @@ fn endless(workflow: &Workflow, findings: &mut Findings) {
         ending[index] = true;
     }
     let reached = workflow.reached();
-    let caught: Vec<&str> =
-        workflow.states.iter().enumerate().filter(|(index, _)| reached[*index] && !ending[*index]).map(|(_, state)| state.name.as_str()).collect();
+    let caught: Vec<&str> = workflow
+        .states
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| reached[*index] && !ending[*index])
+        .map(|(_, state)| state.name.as_str())
+        .collect();
     let Some(first) = caught.first().and_then(|name| workflow.index(name)) else { return };
     // A state without any way on has been told already.
     if workflow.states[first].transitions.is_empty() {

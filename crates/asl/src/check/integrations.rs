@@ -83,7 +83,10 @@ pub(super) fn known(service: &str, action: &str, suffix: &str) -> Result<Argumen
     let none = |hint: String| Err(Unknown::Resource { hint });
     if let Some(sdk) = service.strip_prefix("aws-sdk:") {
         if !matches!(suffix, "" | ".waitForTaskToken") {
-            let hint = format!("Calls through the SDK have no {suffix}: start the job, wait, and read its state in a loop{}.", optimized_too(sdk, action));
+            let hint = format!(
+                "Calls through the SDK have no {suffix}: start the job, wait, and read its state in a loop{}.",
+                optimized_too(sdk, action)
+            );
             return none(hint);
         }
         let mut actions = actions_of(sdk).peekable();

@@ -58,7 +58,11 @@ impl Scanner<'_> {
                 if self.depth > DEEPEST {
                     return Err(self.malformed(format!("The definition is nested deeper than {DEEPEST} levels")));
                 }
-                if mark == '{' { self.object(location, start)? } else { self.array(location, start)? }
+                if mark == '{' {
+                    self.object(location, start)?
+                } else {
+                    self.array(location, start)?
+                }
                 self.depth -= 1;
                 Ok(())
             }
@@ -263,7 +267,10 @@ mod tests {
             ("{\"a\" 1}", "Unexpected character ('1' (code 49)): was expecting a colon to separate field name and value"),
             ("{\"a\": 1 \"b\": 2}", "Unexpected character ('\"' (code 34)): was expecting comma to separate Object entries"),
             ("[1 2]", "Unexpected character ('2' (code 50)): was expecting comma to separate Array entries"),
-            ("{", "Unexpected end-of-input: expected close marker for Object (start marker at [Source: (String)\"{\"; line: 1, column: 1])"),
+            (
+                "{",
+                "Unexpected end-of-input: expected close marker for Object (start marker at [Source: (String)\"{\"; line: 1, column: 1])",
+            ),
             ("{\"a\": 01}", "Invalid numeric value: Leading zeroes not allowed"),
         ] {
             assert_eq!(refused(text).0, said, "{text}");

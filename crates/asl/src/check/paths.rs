@@ -24,7 +24,8 @@ pub(super) enum Root {
 impl Path {
     /// Whether a task token is at the path or below it.
     pub(super) fn passes_task_token(&self) -> bool {
-        self.root == Root::Context && (self.rest.is_empty() || [".Task", ".Task.Token", "['Task']", "['Task']['Token']"].contains(&&*self.rest))
+        self.root == Root::Context
+            && (self.rest.is_empty() || [".Task", ".Task.Token", "['Task']", "['Task']['Token']"].contains(&&*self.rest))
     }
 }
 
@@ -302,7 +303,8 @@ mod tests {
 
     #[test]
     fn a_call_is_read_with_the_paths_in_its_arguments() {
-        let reads = path_or_intrinsic("States.Format('It\\'s {}', States.JsonToString($.a), $$.Execution.Id, $day, -1.5, true)").expect("it reads");
+        let reads =
+            path_or_intrinsic("States.Format('It\\'s {}', States.JsonToString($.a), $$.Execution.Id, $day, -1.5, true)").expect("it reads");
         let roots: Vec<Root> = reads.paths.into_iter().map(|path| path.root).collect();
         assert_eq!(roots, [Root::Input, Root::Context, Root::Variable("day".to_owned())]);
     }

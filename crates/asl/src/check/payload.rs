@@ -192,7 +192,13 @@ impl Checker<'_> {
                 Some(source) => self.expression(source, location, moment),
                 None => {
                     let hint = "End it with %} and nothing behind it.";
-                    self.findings.add(Severity::Fault, "UNCLOSED_EXPRESSION", location, "An expression begins with {% and does not end", hint);
+                    self.findings.add(
+                        Severity::Fault,
+                        "UNCLOSED_EXPRESSION",
+                        location,
+                        "An expression begins with {% and does not end",
+                        hint,
+                    );
                 }
             },
             None if text.trim_start().starts_with("{%") && text.trim_end().ends_with("%}") => {

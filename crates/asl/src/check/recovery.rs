@@ -73,7 +73,13 @@ impl Checker<'_> {
     }
 
     /// The rules of a Retry or Catch with their places; looks at what both have.
-    fn rules<'s>(&mut self, state: &'s Map<String, Value>, field: &str, location: &str, allowed: &[&str]) -> Vec<(String, &'s Map<String, Value>)> {
+    fn rules<'s>(
+        &mut self,
+        state: &'s Map<String, Value>,
+        field: &str,
+        location: &str,
+        allowed: &[&str],
+    ) -> Vec<(String, &'s Map<String, Value>)> {
         let place = format!("{location}/{field}");
         let rules = match state.get(field) {
             None => return Vec::new(),
@@ -159,7 +165,9 @@ impl Checker<'_> {
         let place = format!("{location}/BackoffRate");
         match value.as_f64() {
             None => self.wrong_type(&place, "NUMBER", "Write a number, 1.0 or more."),
-            Some(rate) if rate < 1.0 => self.findings.refused(&place, "Minimum value is 1.0", "Waits don't become shorter from try to try."),
+            Some(rate) if rate < 1.0 => {
+                self.findings.refused(&place, "Minimum value is 1.0", "Waits don't become shorter from try to try.")
+            }
             Some(_) => {}
         }
     }

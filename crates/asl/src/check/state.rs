@@ -86,7 +86,8 @@ impl<'a> Checker<'a> {
                 continue;
             }
             if others.contains(&field) {
-                let message = format!("The QueryLanguage is set to '{is}', but field '{field}' is only supported for the '{other}' QueryLanguage");
+                let message =
+                    format!("The QueryLanguage is set to '{is}', but field '{field}' is only supported for the '{other}' QueryLanguage");
                 self.findings.refused(location, message, instead(field, language));
                 continue;
             }
@@ -412,7 +413,9 @@ mod tests {
         for good in ["2016-12-05T21:29:29Z", "2016-12-05T21:29:29.123Z", "2016-12-05T21:29:29+01:00"] {
             assert!(is_timestamp(good), "{good}");
         }
-        for bad in ["2016-12-05 21:29:29Z", "2016-12-05T21:29:29", "2016-13-05T21:29:29Z", "2016-12-05T25:29:29Z", "2016-12-05", "", "tomorrow"] {
+        for bad in
+            ["2016-12-05 21:29:29Z", "2016-12-05T21:29:29", "2016-13-05T21:29:29Z", "2016-12-05T25:29:29Z", "2016-12-05", "", "tomorrow"]
+        {
             assert!(!is_timestamp(bad), "{bad}");
         }
     }

@@ -114,7 +114,13 @@ impl Checker<'_> {
                 // The SDK writes SSEKMSKeyId as SsekmsKeyId: only a small first letter is surely wrong.
                 Some(right) if name.starts_with(char::is_lowercase) => {
                     let message = format!("The field \"{name}\" is not supported by Step Functions");
-                    self.findings.add(Severity::Fault, "UNKNOWN_ARGUMENT", &place, message, format!("Arguments begin with a capital: {right}."));
+                    self.findings.add(
+                        Severity::Fault,
+                        "UNKNOWN_ARGUMENT",
+                        &place,
+                        message,
+                        format!("Arguments begin with a capital: {right}."),
+                    );
                 }
                 Some(_) => {}
                 None => {

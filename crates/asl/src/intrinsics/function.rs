@@ -1,11 +1,9 @@
 //! What each function does.
 
-use std::ops::RangeInclusive;
-
 use base64::Engine;
 use base64::alphabet;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use serde_json::{Map, Value};
 
 use super::{Problem, hash_order};
@@ -39,44 +37,40 @@ pub(super) enum Function {
     Uuid,
 }
 
-/// Every function with its name and how many arguments it takes.
-const FUNCTIONS: [(Function, &str, RangeInclusive<usize>); 18] = [
-    (Function::Array, "States.Array", 0..=usize::MAX),
-    (Function::ArrayContains, "States.ArrayContains", 2..=2),
-    (Function::ArrayGetItem, "States.ArrayGetItem", 2..=2),
-    (Function::ArrayLength, "States.ArrayLength", 1..=1),
-    (Function::ArrayPartition, "States.ArrayPartition", 2..=2),
-    (Function::ArrayRange, "States.ArrayRange", 3..=3),
-    (Function::ArrayUnique, "States.ArrayUnique", 1..=1),
-    (Function::Base64Decode, "States.Base64Decode", 1..=1),
-    (Function::Base64Encode, "States.Base64Encode", 1..=1),
-    (Function::Format, "States.Format", 1..=usize::MAX),
-    (Function::Hash, "States.Hash", 2..=2),
-    (Function::JsonMerge, "States.JsonMerge", 3..=3),
-    (Function::JsonToString, "States.JsonToString", 1..=1),
-    (Function::MathAdd, "States.MathAdd", 2..=2),
-    (Function::MathRandom, "States.MathRandom", 2..=3),
-    (Function::StringSplit, "States.StringSplit", 2..=2),
-    (Function::StringToJson, "States.StringToJson", 1..=1),
-    (Function::Uuid, "States.UUID", 0..=0),
+/// Every function with its name.
+const FUNCTIONS: [(Function, &str); 18] = [
+    (Function::Array, "States.Array"),
+    (Function::ArrayContains, "States.ArrayContains"),
+    (Function::ArrayGetItem, "States.ArrayGetItem"),
+    (Function::ArrayLength, "States.ArrayLength"),
+    (Function::ArrayPartition, "States.ArrayPartition"),
+    (Function::ArrayRange, "States.ArrayRange"),
+    (Function::ArrayUnique, "States.ArrayUnique"),
+    (Function::Base64Decode, "States.Base64Decode"),
+    (Function::Base64Encode, "States.Base64Encode"),
+    (Function::Format, "States.Format"),
+    (Function::Hash, "States.Hash"),
+    (Function::JsonMerge, "States.JsonMerge"),
+    (Function::JsonToString, "States.JsonToString"),
+    (Function::MathAdd, "States.MathAdd"),
+    (Function::MathRandom, "States.MathRandom"),
+    (Function::StringSplit, "States.StringSplit"),
+    (Function::StringToJson, "States.StringToJson"),
+    (Function::Uuid, "States.UUID"),
 ];
 
 impl Function {
     pub(super) fn named(name: &str) -> Option<Self> {
-        FUNCTIONS.iter().find(|(_, known, _)| *known == name).map(|(function, ..)| *function)
-    }
-
-    /// How many arguments.
-    pub(super) fn takes(self) -> RangeInclusive<usize> {
-        self.entry().2.clone()
+        FUNCTIONS.iter().find(|(_, known)| *known == name).map(|(function, _)| *function)
     }
 
     /// What AWS says of arguments that a function doesn't take, whatever is wrong with them.
     pub(super) fn refuses(self) -> Problem {
-        Problem::Told(format!("Invalid arguments in {}", self.entry().1))
+        let name = FUNCTIONS.iter().find(|(function, _)| *function == self).map_or("", |(_, name)| name);
+        Problem::Told(format!("Invalid arguments in {name}"))
     }
 
-    /// Applies it to as many arguments as it takes.
+    /// As on AWS, arguments that are too few or too many are found out here only.
     pub(super) fn apply(self, arguments: &[Json], random: &Random) -> Result<Json, Problem> {
         let values: Vec<&Value> = arguments.iter().map(Json::value).collect();
         let applied = match (self, values.as_slice()) {
@@ -89,8 +83,12 @@ impl Function {
             (Self::ArrayUnique, [Value::Array(items)]) => Some(Value::Array(hash_order::unique(items))),
             (Self::Base64Decode, [Value::String(text)]) => short(text).map(|text| Value::String(decoded(text))),
             (Self::Base64Encode, [Value::String(text)]) => short(text).map(|text| Value::String(STANDARD.encode(text))),
-            (Self::Hash, [Value::String(text), Value::String(algorithm)]) => short(text).and_then(|text| digest::hash(text, algorithm).map(Value::String)),
-            (Self::Hash, [_, Value::String(algorithm)]) => short(arguments[0].text()).and_then(|text| digest::hash(text, algorithm).map(Value::String)),
+            (Self::Hash, [Value::String(text), Value::String(algorithm)]) => {
+                short(text).and_then(|text| digest::hash(text, algorithm).map(Value::String))
+            }
+            (Self::Hash, [_, Value::String(algorithm)]) => {
+                short(arguments[0].text()).and_then(|text| digest::hash(text, algorithm).map(Value::String))
+            }
             // Only the shallow merge is there; whatever isn't `true` asks for it.
             (Self::JsonMerge, [Value::Object(_), Value::Object(_), Value::Bool(true)]) => None,
             (Self::JsonMerge, [Value::Object(under), Value::Object(over), _]) => Some(Value::Object(merged(under, over))),
@@ -106,10 +104,6 @@ impl Function {
             _ => None,
         };
         applied.map(Json::from).ok_or_else(|| self.refuses())
-    }
-
-    fn entry(self) -> &'static (Self, &'static str, RangeInclusive<usize>) {
-        FUNCTIONS.iter().find(|(function, ..)| *function == self).expect("every function is in the table")
     }
 }
 

@@ -3,10 +3,15 @@
 //! It gives what the evaluator gives or nothing at all: where the rules become intricate (arrays inside a path, numbers as
 //! text, comparisons of unlike things, everything that is an error) it is [`Unable`], and the evaluator does it.
 
+mod build;
+
+use std::cmp::Ordering;
+use std::fmt::Write as _;
 use std::rc::Rc;
 
-use jsonata_core::ast::{AstNode, BinaryOp, PathStep, Stage, UnaryOp};
+use jsonata_core::ast::AstNode;
 use jsonata_core::value::{JMap, JValue};
+use regex::Regex;
 use serde_json::Value;
 
 use super::functions;
@@ -14,25 +19,30 @@ use crate::context::Scope;
 use crate::value::{Form, Json};
 
 /// An expression that needs no evaluator as long as the values are simple.
-#[derive(Debug)]
-pub(super) enum Native {
+pub(super) struct Native(Shape);
+
+enum Shape {
     Constant(JValue),
     Read(Root, Box<[Step]>),
+    /// A path from the item that is looked at, in a predicate or behind an array.
+    ReadItem(Box<[Step]>),
     Local(usize),
-    Concatenate(Box<[Native]>),
-    Object(Box<[(String, Native)]>),
-    Array(Box<[(Native, Item)]>),
-    /// Statements that give values to locals, then the result.
-    Block(Box<[(Option<usize>, Native)]>),
-    Conditional(Box<(Native, Native, Native)>),
-    Binary(Operator, Box<(Native, Native)>),
-    Negate(Box<Native>),
-    Call(Function, Box<[Native]>),
+    Concatenate(Box<[Shape]>),
+    Object(Box<[(String, Shape)]>),
+    Array(Box<[(Shape, Item)]>),
+    /// Statements, some of which give a value to a local; the last is the result.
+    Block(Box<[(Option<usize>, Shape)]>),
+    Conditional(Box<(Shape, Shape, Shape)>),
+    Binary(Operator, Box<(Shape, Shape)>),
+    Negate(Box<Shape>),
+    Call(Function, Box<[Shape]>),
+    Matches(Box<Shape>, Regex),
+    Date(Box<Shape>, Box<[Piece]>),
+    Each(Box<Each>),
 }
 
 /// What a path starts from.
-#[derive(Debug)]
-pub(super) enum Root {
+enum Root {
     Input,
     Result,
     ErrorOutput,
@@ -42,21 +52,41 @@ pub(super) enum Root {
 }
 
 /// A field, and which item of it if it is an array.
-#[derive(Debug)]
-pub(super) struct Step {
+struct Step {
     name: Rc<str>,
     index: Option<i64>,
 }
 
-/// An item that is an array stays one if it is written as such; otherwise its items are taken.
+/// How an item of an array constructor that is an array becomes part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Item {
+enum Item {
+    /// It is written as an array itself and stays one.
     Nested,
+    /// Its items are taken.
     Taken,
 }
 
+/// What is made of each item of an array for which the predicate holds; what is no array is its own only item.
+struct Each {
+    source: Shape,
+    predicate: Option<Shape>,
+    make: Option<Shape>,
+}
+
+/// A piece of a date's picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Year,
+    Month,
+    Day,
+    Hour,
+    Minute,
+    Second,
+    Literal(String),
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Operator {
+enum Operator {
     And,
     Or,
     In,
@@ -73,12 +103,13 @@ pub(super) enum Operator {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Function {
+enum Function {
     Contains,
     Count,
     Exists,
     Floor,
     Hash,
+    Join,
     Max,
     Merge,
     Millis,
@@ -101,38 +132,50 @@ type Evaluated = Result<JValue, Unable>;
 impl Native {
     /// The expression in these terms, if it has such a shape. `constant` gives the value of what depends on nothing.
     pub(super) fn build(ast: &AstNode, constant: &dyn Fn(&AstNode) -> Option<JValue>) -> Option<Self> {
-        Builder { constant, locals: Vec::new(), slots: 0 }.node(ast)
+        build::shape(ast, constant).map(Self)
     }
 
     pub(super) fn evaluate(&self, scope: &Scope<'_>) -> Evaluated {
-        self.value(scope, &mut Vec::new())
+        Frame { scope, locals: Vec::new(), item: JValue::Undefined }.value(&self.0)
     }
 
     /// What the expression reads as a whole, if it does nothing else: the value itself, in whatever form it is.
     pub(super) fn whole(&self, scope: &Scope<'_>) -> Option<Json> {
-        match self {
-            Self::Read(Root::ContextField(section, name), steps) if steps.is_empty() => scope.context.field(section, name),
-            Self::Read(root, steps) if steps.is_empty() => root.json(scope).cloned(),
+        match &self.0 {
+            Shape::Read(Root::ContextField(section, name), steps) if steps.is_empty() => scope.context.field(section, name),
+            Shape::Read(root, steps) if steps.is_empty() => root.json(scope).cloned(),
             _ => None,
         }
     }
+}
 
-    fn value(&self, scope: &Scope<'_>, locals: &mut Vec<JValue>) -> Evaluated {
-        Ok(match self {
-            Self::Constant(value) => value.clone(),
-            Self::Read(root, steps) => return root.read(scope, steps, |found| found.map_or(JValue::Undefined, Form::to_jsonata)),
-            Self::Local(slot) => locals.get(*slot).cloned().unwrap_or(JValue::Undefined),
-            Self::Concatenate(parts) => {
+/// An evaluation under way.
+struct Frame<'a> {
+    scope: &'a Scope<'a>,
+    locals: Vec<JValue>,
+    item: JValue,
+}
+
+impl Frame<'_> {
+    fn value(&mut self, shape: &Shape) -> Evaluated {
+        Ok(match shape {
+            Shape::Constant(value) => value.clone(),
+            Shape::Read(root, steps) => {
+                return root.read(self.scope, steps, |found| found.map_or(JValue::Undefined, Form::to_jsonata));
+            }
+            Shape::ReadItem(steps) => follow(Form::Jsonata(&self.item), steps)?.map_or(JValue::Undefined, Form::to_jsonata),
+            Shape::Local(slot) => self.locals.get(*slot).cloned().unwrap_or(JValue::Undefined),
+            Shape::Concatenate(parts) => {
                 let mut text = String::new();
                 for part in parts {
-                    part.append(&mut text, scope, locals)?;
+                    self.append(&mut text, part)?;
                 }
                 JValue::string(text)
             }
-            Self::Object(fields) => {
+            Shape::Object(fields) => {
                 let mut object = JMap::default();
                 for (name, field) in fields {
-                    match field.value(scope, locals)? {
+                    match self.value(field)? {
                         JValue::Undefined => {}
                         value => {
                             object.insert(name.clone(), value);
@@ -141,64 +184,192 @@ impl Native {
                 }
                 JValue::Object(Rc::new(object))
             }
-            Self::Array(items) => {
+            Shape::Array(items) => {
                 let mut array = Vec::with_capacity(items.len());
                 for (item, kind) in items {
-                    match (item.value(scope, locals)?, kind) {
+                    match (self.value(item)?, kind) {
                         (JValue::Undefined, _) => {}
-                        (JValue::Array(_), Item::Taken) => return Err(Unable),
+                        (JValue::Array(items), Item::Taken) => array.extend(items),
                         (value, _) => array.push(value),
                     }
                 }
                 JValue::array(array)
             }
-            Self::Block(statements) => {
+            Shape::Block(statements) => {
                 let mut last = JValue::Undefined;
                 for (slot, statement) in statements {
-                    last = statement.value(scope, locals)?;
+                    last = self.value(statement)?;
                     if let Some(slot) = *slot {
-                        if locals.len() <= slot {
-                            locals.resize(slot + 1, JValue::Undefined);
+                        if self.locals.len() <= slot {
+                            self.locals.resize(slot + 1, JValue::Undefined);
                         }
-                        locals[slot] = last.clone();
+                        self.locals[slot] = last.clone();
                     }
                 }
                 last
             }
-            Self::Conditional(parts) => {
+            Shape::Conditional(parts) => {
                 let (condition, yes, no) = &**parts;
-                return if truth(&condition.value(scope, locals)?)? { yes } else { no }.value(scope, locals);
+                let chosen = if truth(&self.value(condition)?)? { yes } else { no };
+                return self.value(chosen);
             }
-            Self::Binary(operator, operands) => return binary(*operator, operands, scope, locals),
-            Self::Negate(operand) => match operand.value(scope, locals)? {
+            Shape::Binary(operator, operands) => return self.binary(*operator, operands),
+            Shape::Negate(operand) => match self.value(operand)? {
                 JValue::Number(number) => JValue::Number(-number),
                 _ => return Err(Unable),
             },
-            Self::Call(function, arguments) => return call(*function, arguments, scope, locals),
+            Shape::Call(function, arguments) => return self.call(*function, arguments),
+            Shape::Matches(text, regex) => match self.value(text)? {
+                JValue::String(text) => JValue::Bool(regex.is_match(&text)),
+                _ => return Err(Unable),
+            },
+            Shape::Date(millis, picture) => match self.value(millis)? {
+                JValue::Number(millis) => date(millis, picture)?,
+                _ => return Err(Unable),
+            },
+            Shape::Each(each) => return self.each(each),
         })
     }
 
     /// Appends what `&` makes of it.
-    fn append(&self, text: &mut String, scope: &Scope<'_>, locals: &mut Vec<JValue>) -> Result<(), Unable> {
-        match self {
-            Self::Constant(JValue::String(constant)) => {
+    fn append(&mut self, text: &mut String, part: &Shape) -> Result<(), Unable> {
+        match part {
+            Shape::Constant(JValue::String(constant)) => {
                 text.push_str(constant);
                 Ok(())
             }
-            Self::Read(root, steps) => root.read(scope, steps, |found| match found {
+            Shape::Read(root, steps) => root.read(self.scope, steps, |found| match found {
                 Some(Form::Plain(Value::String(found))) => {
                     text.push_str(found);
                     Ok(())
                 }
-                Some(Form::Jsonata(JValue::String(found))) => {
-                    text.push_str(found);
-                    Ok(())
-                }
+                Some(Form::Jsonata(found)) => append_text(text, found),
                 Some(found) => append_text(text, &found.to_jsonata()),
                 None => Ok(()),
             })?,
-            other => append_text(text, &other.value(scope, locals)?),
+            other => append_text(text, &self.value(other)?),
         }
+    }
+
+    fn binary(&mut self, operator: Operator, operands: &(Shape, Shape)) -> Evaluated {
+        let lhs = self.value(&operands.0)?;
+        if let Operator::And | Operator::Or = operator {
+            let lhs = truth(&lhs)?;
+            let decided = lhs == (operator == Operator::Or);
+            return Ok(JValue::Bool(if decided { lhs } else { truth(&self.value(&operands.1)?)? }));
+        }
+        let rhs = self.value(&operands.1)?;
+        Ok(match operator {
+            Operator::And | Operator::Or => return Err(Unable),
+            Operator::Equal => JValue::Bool(equal(&lhs, &rhs)?.unwrap_or(false)),
+            Operator::NotEqual => JValue::Bool(equal(&lhs, &rhs)?.is_some_and(|equal| !equal)),
+            Operator::In => member(&lhs, &rhs)?,
+            Operator::Less => ordered(&lhs, &rhs, Ordering::is_lt)?,
+            Operator::LessOrEqual => ordered(&lhs, &rhs, Ordering::is_le)?,
+            Operator::Greater => ordered(&lhs, &rhs, Ordering::is_gt)?,
+            Operator::GreaterOrEqual => ordered(&lhs, &rhs, Ordering::is_ge)?,
+            Operator::Add => arithmetic(&lhs, &rhs, |lhs, rhs| lhs + rhs)?,
+            Operator::Subtract => arithmetic(&lhs, &rhs, |lhs, rhs| lhs - rhs)?,
+            Operator::Multiply => arithmetic(&lhs, &rhs, |lhs, rhs| lhs * rhs)?,
+            Operator::Divide => arithmetic(&lhs, &rhs, |lhs, rhs| lhs / rhs)?,
+        })
+    }
+
+    fn call(&mut self, function: Function, arguments: &[Shape]) -> Evaluated {
+        if let (Function::Count, [array]) = (function, arguments) {
+            return self.count(array);
+        }
+        let mut values = [JValue::Undefined, JValue::Undefined, JValue::Undefined];
+        for (value, argument) in values.iter_mut().zip(arguments) {
+            *value = self.value(argument)?;
+        }
+        Ok(match (function, &values) {
+            (Function::Exists, [value, ..]) => JValue::Bool(!value.is_undefined()),
+            (Function::Millis, _) => functions::millis(self.scope.now),
+            (Function::Uuid, _) => JValue::string(self.scope.random.uuid()),
+            // A function of nothing gives nothing, or an error.
+            (_, [JValue::Undefined, ..]) => return Err(Unable),
+            (Function::Not, [value, ..]) => JValue::Bool(!truth(value)?),
+            (Function::String, [JValue::String(text), ..]) => JValue::String(text.clone()),
+            (Function::String, [value, ..]) => {
+                let mut text = String::new();
+                append_text(&mut text, value)?;
+                JValue::string(text)
+            }
+            (Function::Number, [value, ..]) => number(value)?,
+            (Function::Floor, [JValue::Number(number), ..]) => JValue::Number(number.floor()),
+            (Function::Min, [JValue::Array(items), ..]) => extreme(items, f64::min)?,
+            (Function::Max, [JValue::Array(items), ..]) => extreme(items, f64::max)?,
+            (Function::Merge, [JValue::Array(items), ..]) => merge(items)?,
+            (Function::Contains, [JValue::String(text), JValue::String(part), _]) => JValue::Bool(text.contains(&**part)),
+            (Function::Join, [items, JValue::String(separator), _]) => join(items, separator)?,
+            (Function::Substring, [JValue::String(text), start, length]) => substring(text, start, length)?,
+            (Function::ToMillis, [JValue::String(text), ..]) => to_millis(text)?,
+            (Function::Hash, [text, algorithm, _]) => functions::hash(text, algorithm).map_err(|_| Unable)?,
+            (Function::Parse, [text, ..]) => functions::parse(text).map_err(|_| Unable)?,
+            _ => return Err(Unable),
+        })
+    }
+
+    fn count(&mut self, counted: &Shape) -> Evaluated {
+        let count = |value: &JValue| match value {
+            JValue::Undefined => 0,
+            JValue::Array(items) => items.len(),
+            _ => 1,
+        };
+        let count = match counted {
+            Shape::Read(root, steps) => root.read(self.scope, steps, |found| match found {
+                None => 0,
+                Some(Form::Plain(Value::Array(items))) => items.len(),
+                Some(Form::Plain(_)) => 1,
+                Some(Form::Jsonata(value)) => count(value),
+            })?,
+            other => count(&self.value(other)?),
+        };
+        #[expect(clippy::cast_precision_loss, reason = "no array is that long")]
+        Ok(JValue::Number(count as f64))
+    }
+
+    fn each(&mut self, each: &Each) -> Evaluated {
+        let source = self.value(&each.source)?;
+        let items = match &source {
+            JValue::Undefined => return Ok(JValue::Undefined),
+            JValue::Array(items) => items.as_slice(),
+            single => std::slice::from_ref(single),
+        };
+        let outer = std::mem::replace(&mut self.item, JValue::Undefined);
+        let made = self.each_of(items, each);
+        self.item = outer;
+        let mut made = made?;
+        Ok(match made.len() {
+            0 => JValue::Undefined,
+            1 => made.remove(0),
+            _ => JValue::array(made),
+        })
+    }
+
+    fn each_of(&mut self, items: &[JValue], each: &Each) -> Result<Vec<JValue>, Unable> {
+        let mut made = Vec::with_capacity(items.len());
+        for item in items {
+            if matches!(item, JValue::Array(_)) {
+                return Err(Unable);
+            }
+            self.item = item.clone();
+            if let Some(predicate) = &each.predicate {
+                // A number would be the position of an item.
+                match self.value(predicate)? {
+                    JValue::Number(_) => return Err(Unable),
+                    holds if !truth(&holds)? => continue,
+                    _ => {}
+                }
+            }
+            match each.make.as_ref().map_or_else(|| Ok(item.clone()), |make| self.value(make))? {
+                JValue::Undefined => {}
+                JValue::Array(_) => return Err(Unable),
+                value => made.push(value),
+            }
+        }
+        Ok(made)
     }
 }
 
@@ -261,16 +432,38 @@ fn item(form: Form<'_>, index: i64) -> Result<Option<Form<'_>>, Unable> {
 }
 
 fn append_text(text: &mut String, value: &JValue) -> Result<(), Unable> {
-    use std::fmt::Write as _;
     match value {
-        JValue::Undefined => {}
-        JValue::Null => text.push_str("null"),
-        JValue::Bool(bool) => text.push_str(if *bool { "true" } else { "false" }),
-        JValue::String(string) => text.push_str(string),
-        JValue::Number(number) => write!(text, "{}", short_whole(*number)?).map_err(|_| Unable)?,
-        _ => return Err(Unable),
+        JValue::Undefined => Ok(()),
+        JValue::String(string) => {
+            text.push_str(string);
+            Ok(())
+        }
+        JValue::Array(_) | JValue::Object(_) if !has_short_numbers(value) => Err(Unable),
+        JValue::Array(_) | JValue::Object(_) => {
+            text.push_str(Json::from_jsonata(value.clone()).text());
+            Ok(())
+        }
+        JValue::Null => {
+            text.push_str("null");
+            Ok(())
+        }
+        JValue::Bool(bool) => {
+            text.push_str(if *bool { "true" } else { "false" });
+            Ok(())
+        }
+        JValue::Number(number) => write!(text, "{}", short_whole(*number)?).map_err(|_| Unable),
+        _ => Err(Unable),
     }
-    Ok(())
+}
+
+fn has_short_numbers(value: &JValue) -> bool {
+    match value {
+        JValue::Null | JValue::Bool(_) | JValue::String(_) => true,
+        JValue::Number(number) => short_whole(*number).is_ok(),
+        JValue::Array(items) => items.iter().all(has_short_numbers),
+        JValue::Object(fields) => fields.values().all(has_short_numbers),
+        _ => false,
+    }
 }
 
 /// A whole number of at most 15 digits is written as such in every notation.
@@ -290,58 +483,28 @@ fn truth(value: &JValue) -> Result<bool, Unable> {
     }
 }
 
-fn binary(operator: Operator, operands: &(Native, Native), scope: &Scope<'_>, locals: &mut Vec<JValue>) -> Evaluated {
-    let lhs = operands.0.value(scope, locals)?;
-    match operator {
-        Operator::And => return Ok(JValue::Bool(truth(&lhs)? && truth(&operands.1.value(scope, locals)?)?)),
-        Operator::Or => return Ok(JValue::Bool(truth(&lhs)? || truth(&operands.1.value(scope, locals)?)?)),
-        _ => {}
-    }
-    let rhs = operands.1.value(scope, locals)?;
-    Ok(match operator {
-        Operator::And | Operator::Or => return Err(Unable),
-        Operator::Equal => JValue::Bool(equal(&lhs, &rhs)?.unwrap_or(false)),
-        Operator::NotEqual => JValue::Bool(equal(&lhs, &rhs)?.is_some_and(|equal| !equal)),
-        Operator::In => match (&lhs, &rhs) {
-            (JValue::Undefined, _) | (_, JValue::Undefined) => JValue::Bool(false),
-            (_, JValue::Array(items)) => {
-                let mut found = false;
-                for item in items {
-                    found |= equal(&lhs, item)?.unwrap_or(false);
-                }
-                JValue::Bool(found)
-            }
-            _ => return Err(Unable),
-        },
-        Operator::Less => ordered(&lhs, &rhs, std::cmp::Ordering::is_lt)?,
-        Operator::LessOrEqual => ordered(&lhs, &rhs, std::cmp::Ordering::is_le)?,
-        Operator::Greater => ordered(&lhs, &rhs, std::cmp::Ordering::is_gt)?,
-        Operator::GreaterOrEqual => ordered(&lhs, &rhs, std::cmp::Ordering::is_ge)?,
-        Operator::Add => arithmetic(&lhs, &rhs, |lhs, rhs| lhs + rhs)?,
-        Operator::Subtract => arithmetic(&lhs, &rhs, |lhs, rhs| lhs - rhs)?,
-        Operator::Multiply => arithmetic(&lhs, &rhs, |lhs, rhs| lhs * rhs)?,
-        Operator::Divide => arithmetic(&lhs, &rhs, |lhs, rhs| lhs / rhs)?,
-    })
-}
-
 /// Nothing where one of them is undefined: then they are neither equal nor unequal.
 fn equal(lhs: &JValue, rhs: &JValue) -> Result<Option<bool>, Unable> {
-    Ok(match (lhs, rhs) {
-        (JValue::Undefined, _) | (_, JValue::Undefined) => None,
-        (JValue::Null, JValue::Null) => Some(true),
-        (JValue::Bool(lhs), JValue::Bool(rhs)) => Some(lhs == rhs),
-        #[expect(clippy::float_cmp, reason = "JSONata compares numbers exactly")]
-        (JValue::Number(lhs), JValue::Number(rhs)) => Some(lhs == rhs),
-        (JValue::String(lhs), JValue::String(rhs)) => Some(lhs == rhs),
-        (
-            JValue::Null | JValue::Bool(_) | JValue::Number(_) | JValue::String(_),
-            JValue::Null | JValue::Bool(_) | JValue::Number(_) | JValue::String(_),
-        ) => Some(false),
-        _ => return Err(Unable),
-    })
+    let is_simple = |value: &JValue| matches!(value, JValue::Null | JValue::Bool(_) | JValue::Number(_) | JValue::String(_));
+    match (lhs, rhs) {
+        (JValue::Undefined, _) | (_, JValue::Undefined) => Ok(None),
+        (lhs, rhs) if is_simple(lhs) && is_simple(rhs) => Ok(Some(lhs == rhs)),
+        _ => Err(Unable),
+    }
 }
 
-fn ordered(lhs: &JValue, rhs: &JValue, holds: fn(std::cmp::Ordering) -> bool) -> Evaluated {
+fn member(lhs: &JValue, rhs: &JValue) -> Evaluated {
+    let JValue::Array(items) = rhs else {
+        return if lhs.is_undefined() || rhs.is_undefined() { Ok(JValue::Bool(false)) } else { Err(Unable) };
+    };
+    let mut found = false;
+    for item in items {
+        found |= equal(lhs, item)?.unwrap_or(false);
+    }
+    Ok(JValue::Bool(found))
+}
+
+fn ordered(lhs: &JValue, rhs: &JValue, holds: fn(Ordering) -> bool) -> Evaluated {
     match (lhs, rhs) {
         (JValue::Number(lhs), JValue::Number(rhs)) => lhs.partial_cmp(rhs).map(|order| JValue::Bool(holds(order))).ok_or(Unable),
         (JValue::String(lhs), JValue::String(rhs)) if lhs.is_ascii() && rhs.is_ascii() => Ok(JValue::Bool(holds(lhs.cmp(rhs)))),
@@ -355,61 +518,6 @@ fn arithmetic(lhs: &JValue, rhs: &JValue, compute: fn(f64, f64) -> f64) -> Evalu
             Some(compute(*lhs, *rhs)).filter(|number| number.is_finite()).map(JValue::Number).ok_or(Unable)
         }
         _ => Err(Unable),
-    }
-}
-
-fn call(function: Function, arguments: &[Native], scope: &Scope<'_>, locals: &mut Vec<JValue>) -> Evaluated {
-    if let (Function::Count, [array]) = (function, arguments) {
-        return array.count(scope, locals);
-    }
-    let mut values = [JValue::Undefined, JValue::Undefined, JValue::Undefined];
-    for (value, argument) in values.iter_mut().zip(arguments) {
-        *value = argument.value(scope, locals)?;
-    }
-    Ok(match (function, &values) {
-        (Function::Exists, [value, ..]) => JValue::Bool(!value.is_undefined()),
-        (Function::Millis, _) => functions::millis(scope.now),
-        (Function::Uuid, _) => JValue::string(scope.random.uuid()),
-        // A function of nothing gives nothing, or an error.
-        (_, [JValue::Undefined, ..]) => return Err(Unable),
-        (Function::Not, [value, ..]) => JValue::Bool(!truth(value)?),
-        (Function::String, [value, ..]) => {
-            let mut text = String::new();
-            append_text(&mut text, value)?;
-            JValue::string(text)
-        }
-        (Function::Number, [value, ..]) => number(value)?,
-        (Function::Floor, [JValue::Number(number), ..]) => JValue::Number(number.floor()),
-        (Function::Min, [JValue::Array(items), ..]) => extreme(items, f64::min)?,
-        (Function::Max, [JValue::Array(items), ..]) => extreme(items, f64::max)?,
-        (Function::Merge, [JValue::Array(items), ..]) => merge(items)?,
-        (Function::Contains, [JValue::String(text), JValue::String(part), _]) => JValue::Bool(text.contains(&**part)),
-        (Function::Substring, [JValue::String(text), start, length]) => substring(text, start, length)?,
-        (Function::ToMillis, [JValue::String(text), ..]) => to_millis(text)?,
-        (Function::Hash, [text, algorithm, _]) => functions::hash(text, algorithm).map_err(|_| Unable)?,
-        (Function::Parse, [text, ..]) => functions::parse(text).map_err(|_| Unable)?,
-        _ => return Err(Unable),
-    })
-}
-
-impl Native {
-    fn count(&self, scope: &Scope<'_>, locals: &mut Vec<JValue>) -> Evaluated {
-        let count = |value: &JValue| match value {
-            JValue::Undefined => 0,
-            JValue::Array(items) => items.len(),
-            _ => 1,
-        };
-        let count = match self {
-            Self::Read(root, steps) => root.read(scope, steps, |found| match found {
-                None => 0,
-                Some(Form::Plain(Value::Array(items))) => items.len(),
-                Some(Form::Plain(_)) => 1,
-                Some(Form::Jsonata(value)) => count(value),
-            })?,
-            other => count(&other.value(scope, locals)?),
-        };
-        #[expect(clippy::cast_precision_loss, reason = "no array is that long")]
-        Ok(JValue::Number(count as f64))
     }
 }
 
@@ -441,14 +549,24 @@ fn merge(items: &[JValue]) -> Evaluated {
     Ok(JValue::Object(Rc::new(merged)))
 }
 
+fn join(items: &JValue, separator: &str) -> Evaluated {
+    match items {
+        JValue::String(single) => Ok(JValue::String(single.clone())),
+        JValue::Array(items) => {
+            let texts: Option<Vec<&str>> = items.iter().map(JValue::as_str).collect();
+            texts.map(|texts| JValue::string(texts.join(separator))).ok_or(Unable)
+        }
+        _ => Err(Unable),
+    }
+}
+
 fn substring(text: &str, start: &JValue, length: &JValue) -> Evaluated {
-    let JValue::Number(start) = start else { return Err(Unable) };
-    let start = usize::try_from(short_whole(*start)?).map_err(|_| Unable)?;
-    let length = match length {
-        JValue::Undefined => text.len(),
-        JValue::Number(length) => usize::try_from(short_whole(*length)?).map_err(|_| Unable)?,
-        _ => return Err(Unable),
+    let whole = |number: &JValue| match number {
+        JValue::Number(number) => usize::try_from(short_whole(*number)?).map_err(|_| Unable),
+        _ => Err(Unable),
     };
+    let start = whole(start)?;
+    let length = if length.is_undefined() { text.len() } else { whole(length)? };
     if !text.is_ascii() {
         return Err(Unable);
     }
@@ -459,12 +577,11 @@ fn substring(text: &str, start: &JValue, length: &JValue) -> Evaluated {
 
 /// Only what Step Functions itself writes: `2026-01-31T23:59:59.999Z`, with or without the fraction.
 fn to_millis(text: &str) -> Evaluated {
-    let shape = "0000-00-00T00:00:00.000Z";
-    let same = |shape: &str| {
-        shape.len() == text.len()
-            && shape.bytes().zip(text.bytes()).all(|(shape, byte)| if shape == b'0' { byte.is_ascii_digit() } else { byte == shape })
+    let is_like = |shape: &str| {
+        let alike = |(shape, byte): (u8, u8)| if shape == b'0' { byte.is_ascii_digit() } else { byte == shape };
+        shape.len() == text.len() && shape.bytes().zip(text.bytes()).all(alike)
     };
-    if !same(shape) && !same("0000-00-00T00:00:00Z") {
+    if !is_like("0000-00-00T00:00:00.000Z") && !is_like("0000-00-00T00:00:00Z") {
         return Err(Unable);
     }
     let timestamp: jiff::Timestamp = text.parse().map_err(|_| Unable)?;
@@ -472,196 +589,24 @@ fn to_millis(text: &str) -> Evaluated {
     Ok(JValue::Number(timestamp.as_millisecond() as f64))
 }
 
-struct Builder<'a> {
-    constant: &'a dyn Fn(&AstNode) -> Option<JValue>,
-    locals: Vec<(String, usize)>,
-    slots: usize,
-}
-
-impl Builder<'_> {
-    fn node(&mut self, node: &AstNode) -> Option<Native> {
-        if let Some(value) = (self.constant)(node) {
-            return Some(Native::Constant(value));
-        }
-        match node {
-            AstNode::Variable(name) => self.root(name, &[]),
-            AstNode::Path { steps } => match steps.as_slice() {
-                [PathStep { node: AstNode::Variable(name), stages, focus: None, index_var: None, is_tuple: false, .. }, rest @ ..]
-                    if stages.is_empty() =>
-                {
-                    self.root(name, rest)
-                }
-                _ => None,
-            },
-            AstNode::Binary { op: BinaryOp::Concatenate, .. } => {
-                let mut parts = Vec::new();
-                self.parts(node, &mut parts)?;
-                Some(Native::Concatenate(parts.into()))
-            }
-            AstNode::Binary { op, lhs, rhs } => Some(Native::Binary(operator(*op)?, Box::new((self.node(lhs)?, self.node(rhs)?)))),
-            AstNode::Unary { op: UnaryOp::Negate, operand } => Some(Native::Negate(Box::new(self.node(operand)?))),
-            AstNode::Object(fields) => self.object(fields),
-            AstNode::Array(items) => {
-                let items = items.iter().map(|item| {
-                    let kind = if matches!(item, AstNode::Array(_)) { Item::Nested } else { Item::Taken };
-                    Some((self.node(item)?, kind))
-                });
-                Some(Native::Array(items.collect::<Option<_>>()?))
-            }
-            AstNode::Conditional { condition, then_branch, else_branch } => {
-                let no = match else_branch {
-                    Some(node) => self.node(node)?,
-                    None => Native::Constant(JValue::Undefined),
-                };
-                Some(Native::Conditional(Box::new((self.node(condition)?, self.node(then_branch)?, no))))
-            }
-            AstNode::Block(statements) => self.block(statements),
-            AstNode::Function { name, args, is_builtin: true } => self.function(name, args),
-            _ => None,
-        }
+fn date(millis: f64, picture: &[Piece]) -> Evaluated {
+    let timestamp = jiff::Timestamp::from_millisecond(short_whole(millis)?).map_err(|_| Unable)?;
+    let date = jiff::tz::Offset::UTC.to_datetime(timestamp);
+    if !(1000..=9999).contains(&date.year()) {
+        return Err(Unable);
     }
-
-    /// A chain of `&` is one text.
-    fn parts(&mut self, node: &AstNode, parts: &mut Vec<Native>) -> Option<()> {
-        match node {
-            AstNode::Binary { op: BinaryOp::Concatenate, lhs, rhs } => {
-                self.parts(lhs, parts)?;
-                self.parts(rhs, parts)
-            }
-            node => {
-                parts.push(self.node(node)?);
-                Some(())
-            }
-        }
-    }
-
-    fn root(&self, name: &str, steps: &[PathStep]) -> Option<Native> {
-        if let Some((_, slot)) = self.locals.iter().rev().find(|(known, _)| known == name) {
-            return steps.is_empty().then_some(Native::Local(*slot));
-        }
-        let steps = steps.iter().map(step).collect::<Option<Vec<_>>>()?;
-        if name != "states" {
-            // A function without a call is a value too.
-            let is_variable = !name.is_empty() && !functions::is_known(name);
-            return is_variable.then(|| Native::Read(Root::Variable(name.into()), steps.into()));
-        }
-        let mut steps = steps.into_iter();
-        let part = steps.next().filter(|step| step.index.is_none())?;
-        let root = match &*part.name {
-            "input" => Root::Input,
-            "result" => Root::Result,
-            "errorOutput" => Root::ErrorOutput,
-            "context" => match steps.as_slice() {
-                [section, field, ..] if section.index.is_none() && field.index.is_none() => {
-                    let root = Root::ContextField(section.name.clone(), field.name.clone());
-                    steps.nth(1);
-                    root
-                }
-                _ => Root::Context,
-            },
-            _ => return None,
+    let mut text = String::new();
+    for piece in picture {
+        let written = match piece {
+            Piece::Year => write!(text, "{:04}", date.year()),
+            Piece::Month => write!(text, "{:02}", date.month()),
+            Piece::Day => write!(text, "{:02}", date.day()),
+            Piece::Hour => write!(text, "{:02}", date.hour()),
+            Piece::Minute => write!(text, "{:02}", date.minute()),
+            Piece::Second => write!(text, "{:02}", date.second()),
+            Piece::Literal(literal) => write!(text, "{literal}"),
         };
-        Some(Native::Read(root, steps.collect()))
+        written.map_err(|_| Unable)?;
     }
-
-    fn object(&mut self, fields: &[(AstNode, AstNode)]) -> Option<Native> {
-        let mut object: Vec<(String, Native)> = Vec::with_capacity(fields.len());
-        for (key, value) in fields {
-            let AstNode::String(key) = key else { return None };
-            if object.iter().any(|(known, _)| known == key) {
-                return None;
-            }
-            object.push((key.clone(), self.node(value)?));
-        }
-        Some(Native::Object(object.into()))
-    }
-
-    fn block(&mut self, statements: &[AstNode]) -> Option<Native> {
-        let outside = self.locals.len();
-        let mut block = Vec::with_capacity(statements.len());
-        for statement in statements {
-            match statement {
-                AstNode::Binary { op: BinaryOp::ColonEqual, lhs, rhs } => {
-                    let AstNode::Variable(name) = &**lhs else { return None };
-                    let value = self.node(rhs)?;
-                    let slot = self.slots;
-                    self.slots += 1;
-                    self.locals.push((name.clone(), slot));
-                    block.push((Some(slot), value));
-                }
-                statement => block.push((None, self.node(statement)?)),
-            }
-        }
-        self.locals.truncate(outside);
-        (!block.is_empty()).then(|| Native::Block(block.into()))
-    }
-
-    fn function(&mut self, name: &str, arguments: &[AstNode]) -> Option<Native> {
-        if self.locals.iter().any(|(known, _)| known == name) {
-            return None;
-        }
-        let (function, accepted) = match name {
-            "contains" => (Function::Contains, 2..=2),
-            "count" => (Function::Count, 1..=1),
-            "exists" => (Function::Exists, 1..=1),
-            "floor" => (Function::Floor, 1..=1),
-            "hash" => (Function::Hash, 2..=2),
-            "max" => (Function::Max, 1..=1),
-            "merge" => (Function::Merge, 1..=1),
-            "millis" => (Function::Millis, 0..=0),
-            "min" => (Function::Min, 1..=1),
-            "not" => (Function::Not, 1..=1),
-            "number" => (Function::Number, 1..=1),
-            "parse" => (Function::Parse, 1..=1),
-            "string" => (Function::String, 1..=1),
-            "substring" => (Function::Substring, 2..=3),
-            "toMillis" => (Function::ToMillis, 1..=1),
-            "uuid" => (Function::Uuid, 0..=0),
-            _ => return None,
-        };
-        if !accepted.contains(&arguments.len()) {
-            return None;
-        }
-        let arguments = arguments.iter().map(|argument| self.node(argument)).collect::<Option<_>>()?;
-        Some(Native::Call(function, arguments))
-    }
-}
-
-fn step(step: &PathStep) -> Option<Step> {
-    let AstNode::Name(name) = &step.node else { return None };
-    if step.focus.is_some() || step.index_var.is_some() || step.is_tuple {
-        return None;
-    }
-    let index = match step.stages.as_slice() {
-        [] => None,
-        [Stage::Filter(filter)] => Some(match &**filter {
-            AstNode::Number(index) => short_whole(*index).ok()?,
-            AstNode::Unary { op: UnaryOp::Negate, operand } => match **operand {
-                AstNode::Number(index) => -short_whole(index).ok()?,
-                _ => return None,
-            },
-            _ => return None,
-        }),
-        _ => return None,
-    };
-    Some(Step { name: name.as_str().into(), index })
-}
-
-fn operator(op: BinaryOp) -> Option<Operator> {
-    Some(match op {
-        BinaryOp::And => Operator::And,
-        BinaryOp::Or => Operator::Or,
-        BinaryOp::In => Operator::In,
-        BinaryOp::Equal => Operator::Equal,
-        BinaryOp::NotEqual => Operator::NotEqual,
-        BinaryOp::LessThan => Operator::Less,
-        BinaryOp::LessThanOrEqual => Operator::LessOrEqual,
-        BinaryOp::GreaterThan => Operator::Greater,
-        BinaryOp::GreaterThanOrEqual => Operator::GreaterOrEqual,
-        BinaryOp::Add => Operator::Add,
-        BinaryOp::Subtract => Operator::Subtract,
-        BinaryOp::Multiply => Operator::Multiply,
-        BinaryOp::Divide => Operator::Divide,
-        _ => return None,
-    })
+    Ok(JValue::string(text))
 }

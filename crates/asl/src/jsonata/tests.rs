@@ -3,7 +3,7 @@ use std::cell::Cell;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Expected, Query, expression, is_known_function};
+use super::{Expected, Query, expression, functions};
 use crate::context::{self, Fault, Scope, Variables};
 use crate::random::Random;
 use crate::value::{Instant, Json};
@@ -28,7 +28,6 @@ fn a_template_keeps_what_is_no_expression() {
 #[test]
 fn constants_are_shared() {
     let query = Query::compile(&json!({"a": [1, {"b": 2}]}), "Output").unwrap();
-    assert!(!query.is_dynamic());
     let (one, other) = (with_scope(|scope| query.evaluate(scope).unwrap()), with_scope(|scope| query.evaluate(scope).unwrap()));
     assert!(std::ptr::eq(one.value(), other.value()));
 }
@@ -112,7 +111,7 @@ fn a_field_of_one_kind_refuses_another() {
         ("1", Expected::Array, "Expected 'array', but was 'number' for value: 1"),
         ("'a\"'", Expected::Boolean, r#"Expected 'boolean', but was 'string' for value: "a\"""#),
         ("{'foo': ['bar']}", Expected::String, r#"Expected 'string', but was 'object' for value: {"foo":["bar"]}"#),
-        ("null", Expected::Object, "Expected 'object', but was 'null' for value: null"),
+        ("null", Expected::Array, "Expected 'array', but was 'null' for value: null"),
         ("[1]", Expected::Number, "Expected 'number', but was 'array' for value: [1]"),
         ("true", Expected::Integer, "Expected 'integer', but was 'boolean' for value: true"),
         ("1.5", Expected::Integer, "Expected 'integer', but was 'number' for value: 1.5"),
@@ -200,9 +199,9 @@ fn a_definition_with_such_an_expression_is_refused() {
 
 #[test]
 fn the_context_is_made_only_for_who_looks_at_more_than_a_field() {
-    let made = Cell::new(0);
+    let looked = Cell::new(0);
     let make = || {
-        made.set(made.get() + 1);
+        looked.set(looked.get() + 1);
         json!({"Execution": {"Name": "night", "Input": {"a": 1}}, "State": {"Name": "S"}})
     };
     let field = |section: &str, name: &str| (section == "Execution" && name == "Name").then(|| json!("night").into());
@@ -215,11 +214,11 @@ fn the_context_is_made_only_for_who_looks_at_more_than_a_field() {
     };
     assert_eq!(evaluate("$states.context.Execution.Name"), "\"night\"");
     assert_eq!(evaluate("$uppercase($states.context.Execution.Name)"), "\"NIGHT\"");
-    assert_eq!(made.get(), 0);
+    assert_eq!(looked.get(), 0);
     assert_eq!(evaluate("$states.context.Execution.Input.a + 1"), "2");
     assert_eq!(evaluate("$uppercase($states.context.State.Name)"), "\"S\"");
     assert_eq!(evaluate("$count($keys($states.context))"), "2");
-    assert_eq!(made.get(), 3);
+    assert_eq!(looked.get(), 3);
 }
 
 #[test]
@@ -233,8 +232,9 @@ fn states_hold_what_the_scope_has() {
 
 #[test]
 fn the_functions_of_both_are_known() {
-    assert!(is_known_function("sum") && is_known_function("partition") && is_known_function("toMillis"));
-    assert!(!is_known_function("eval") && !is_known_function("randomSeeded"));
+    let is_known = |name: &str| functions().any(|known| known == name);
+    assert!(is_known("sum") && is_known("partition") && is_known("toMillis"));
+    assert!(!is_known("eval") && !is_known("randomSeeded"));
 }
 
 /// Each with the same result, or the same end, natively as by the evaluator.
@@ -292,6 +292,33 @@ fn the_native_shapes_agree_with_the_evaluator() {
         "$parse('{\"a\": [1]}')",
         "-$states.input.n",
         "1 = '1'",
+        "$count($states.input.rows[x = 1]) + $count($states.input.rows[x > 1 or $not(x = 9)]) + $count($states.input.rows[x = 3])",
+        "$states.input.rows[x = 1]",
+        "$states.input.rows[x > 0]",
+        "$states.input.rows[x = 2].x",
+        "$states.input.rows[x].x",
+        "$states.input.rows[$exists(y)]",
+        "$states.input.object[deep.x = 'y'].deep",
+        "$states.input.list[$ > 1]",
+        "$states.input.rows.{'a': x, 'b': y, 'c': $count}",
+        "[$states.input.rows.{'a': x}]",
+        "[$states.input.object.{'a': deep}]",
+        "[$states.input.missing.{'a': deep}]",
+        "($two := $states.input.rows[x > 1]; $two.(x & '!'))",
+        "$join($states.input.rows.(x & '!'), ', ') & $join($states.input.object.('a'), ', ') & $join($states.input.missing.('a'), ', ')",
+        "[$states.input.list, 4, $states.input.nested]",
+        "$contains($states.input.text, /^[ab]+c$/) ? 'yes' : 'no'",
+        "$contains($states.input.text, /x*/)",
+        "$contains($states.input.n, /5/)",
+        "$fromMillis(1700000000123, '[Y0001]-[M01]-[D01] at [H01]:[m01]:[s01].')",
+        "$fromMillis($states.input.n, '[Y0001]')",
+        "$fromMillis($states.input.missing, '[Y0001]')",
+        "($day := function($text, $offset) { $fromMillis($toMillis($text & 'T00:00:00Z') + $offset * 86400000, '[Y0001]-[M01]-[D01]') }; \
+         $day('2024-03-01', -1) & $day('2023-03-01', -1))",
+        "($x := 1; $f := function($y) { $x + $y }; $x := 2; $f(1))",
+        "($f := function($y) { $count + $y }; $f(1) + $f($f(2)))",
+        "($f := function($y) { $y }; $f())",
+        "$string($states.input.rows) & $string({'a': [1.5]})",
         "$sum",
     ] {
         agree(source, &input()).unwrap();
@@ -322,7 +349,7 @@ fn every_deployed_expression_compiles() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(1500))]
 
     #[test]
     fn native_and_evaluator_agree_on_anything(source in any_source(), list in any_value(), text in any_value(), deep in any_value()) {
@@ -374,19 +401,23 @@ fn any_source() -> impl Strategy<Value = String> {
         "[]",
         "[1, 'a']",
     ]);
-    leaf.prop_map(str::to_owned).prop_recursive(4, 24, 3, |inner| {
+    leaf.prop_map(str::to_owned).prop_recursive(3, 12, 3, |inner| {
         let two = || (inner.clone(), inner.clone());
         let operator = prop::sample::select(vec!["&", "=", "!=", "<", "<=", ">", ">=", "and", "or", "in", "+", "-", "*", "/"]);
         let function = prop::sample::select(vec!["exists", "string", "number", "count", "not", "floor", "min", "max", "merge"]);
         prop_oneof![
-            (two(), operator).prop_map(|((lhs, rhs), operator)| format!("({lhs}) {operator} ({rhs})")),
-            (inner.clone(), function).prop_map(|(argument, function)| format!("${function}({argument})")),
-            (two(), inner.clone()).prop_map(|((condition, yes), no)| format!("({condition}) ? ({yes}) : ({no})")),
-            two().prop_map(|(one, other)| format!("[{one}, {other}]")),
-            two().prop_map(|(one, other)| format!("{{'a': {one}, 'b': {other}}}")),
-            two().prop_map(|(one, other)| format!("($x := {one}; $y := $x; [{other}, $y])")),
-            two().prop_map(|(text, start)| format!("$substring({text}, {start})")),
-            two().prop_map(|(text, part)| format!("$contains({text}, {part})")),
+            8 => (two(), operator).prop_map(|((lhs, rhs), operator)| format!("({lhs}) {operator} ({rhs})")),
+            4 => (inner.clone(), function).prop_map(|(argument, function)| format!("${function}({argument})")),
+            2 => (two(), inner.clone()).prop_map(|((condition, yes), no)| format!("({condition}) ? ({yes}) : ({no})")),
+            1 => two().prop_map(|(one, other)| format!("[{one}, {other}]")),
+            1 => two().prop_map(|(one, other)| format!("{{'a': {one}, 'b': {other}}}")),
+            1 => two().prop_map(|(one, other)| format!("($x := {one}; $y := $x; [{other}, $y])")),
+            1 => two().prop_map(|(text, start)| format!("$substring({text}, {start})")),
+            1 => two().prop_map(|(text, part)| format!("$contains({text}, {part})")),
+            1 => two().prop_map(|(value, predicate)| format!("$states.input.list[x = {value} or {predicate}].x")),
+            1 => inner.clone().prop_map(|value| format!("$states.input.list.{{'x': x, 'y': {value}}}")),
+            1 => two().prop_map(|(all, value)| format!("($all := {all}; $all.(x & {value}))")),
+            1 => two().prop_map(|(one, other)| format!("($f := function($v) {{ [$v, {one}] }}; $f({other}))")),
         ]
     })
 }
@@ -478,7 +509,7 @@ fn fault(location: &str, message: &str) -> Fault {
 
 fn with_scope<T>(run: impl FnOnce(&Scope<'_>) -> T) -> T {
     let make = || json!({"Execution": {"Name": "night"}});
-    let (context, random) = (context::Context::new(&make), Random::new(7, &[]));
+    let (context, random) = (context::Context::with_fields(&make, &|_, _| None), Random::new(7, &[]));
     let (input, result) = (Json::from(input()), Json::from(json!({"Id": "jr-1"})));
     let mut variables = Variables::default();
     variables.assign(&[("count".into(), json!(7).into())]);
@@ -494,8 +525,8 @@ fn night_scope(run: impl FnOnce(&Scope<'_>)) {
             "State": {"Name": "S", "EnteredTime": "2026-01-02T02:00:01.000Z"}, "Task": {"Token": "token"},
         })
     };
-    let made = make();
-    let field = |section: &str, name: &str| made.get(section)?.get(name).cloned().map(Json::from);
+    let whole = make();
+    let field = |section: &str, name: &str| whole.get(section)?.get(name).cloned().map(Json::from);
     let (context, random) = (context::Context::with_fields(&make, &field), Random::new(7, &[]));
     let rule = json!({"Name": "Rule_1", "Description": "IsComplete \"id\"", "Result": "PASS", "EvaluationMessage": "fine", "EvaluatedMetrics": {"x": 1.0}});
     let rules = vec![rule; 12];

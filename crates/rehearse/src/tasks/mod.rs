@@ -11,15 +11,14 @@ mod value;
 use std::rc::Rc;
 
 use nightly_asl::Instant;
+use nightly_rehearsal::Chance;
 use serde_json::Value;
 
 pub use duration::{Took, parse_millis};
-pub use read::{Wrong, read};
+pub use read::{Wrong, read, state_names};
 pub use shape::{Pattern, TaskState, task_states};
 pub use starter::starter;
 pub use value::{Answer, Question, Unanswerable, Words};
-
-use crate::chance::Chance;
 
 /// A whole TOML file, held against its definition.
 #[derive(Debug)]
@@ -38,8 +37,8 @@ pub struct Tasks {
 /// What must hold in every night.
 #[derive(Debug)]
 pub struct Invariant {
-    /// Said when it doesn't.
-    pub name: String,
+    /// Said when it doesn't. It lives as long as the program, as the names of our own invariants do.
+    pub name: &'static str,
     /// True where it holds.
     pub holds: Answer,
 }
@@ -113,7 +112,7 @@ impl Tasks {
 }
 
 /// The failure that this draw meets, if any.
-pub fn failing<'a>(failures: &'a [Failing], chance: &Chance) -> Option<&'a Failing> {
+pub fn failing<'a>(failures: &'a [Failing], chance: &mut Chance) -> Option<&'a Failing> {
     let mut left = chance.unit();
     failures.iter().find(|failure| {
         left -= failure.probability;
@@ -122,7 +121,7 @@ pub fn failing<'a>(failures: &'a [Failing], chance: &Chance) -> Option<&'a Faili
 }
 
 /// One of several by their shares.
-pub fn one_of<'a, Item>(items: &'a [(f64, Item)], chance: &Chance) -> &'a Item {
+pub fn one_of<'a, Item>(items: &'a [(f64, Item)], chance: &mut Chance) -> &'a Item {
     let mut left = chance.unit();
     let found = items.iter().find(|(share, _)| {
         left -= share;

@@ -69,8 +69,7 @@ const INPUT_WORDS: [&str; 1] = ["seed"];
 /// What an invariant sees.
 const INVARIANT_WORDS: [&str; 1] = ["night"];
 
-const TASK_KEYS: [&str; 10] =
-    ["duration", "call", "result", "results", "failures", "never", "answer", "jobs", "dpu", "comment"];
+const TASK_KEYS: [&str; 10] = ["duration", "call", "result", "results", "failures", "never", "answer", "jobs", "dpu", "comment"];
 const JOB_STATES: &str = "SUCCEEDED, FAILED, TIMEOUT, STOPPED or whatever the service calls them";
 
 struct Reader<'a> {
@@ -177,12 +176,9 @@ impl Reader<'_> {
             };
             match text.parse::<jiff::Timestamp>() {
                 Ok(timestamp) => start = Instant(timestamp.as_millisecond()),
-                Err(_) => self.wrong(
-                    Some(&item.span()),
-                    "night.start",
-                    "this is no instant",
-                    "Write it with its offset: 2026-01-05T01:00:00Z.",
-                ),
+                Err(_) => {
+                    self.wrong(Some(&item.span()), "night.start", "this is no instant", "Write it with its offset: 2026-01-05T01:00:00Z.")
+                }
             }
         }
         if let Some(item) = table.get("input")
@@ -224,7 +220,7 @@ impl Reader<'_> {
                 }
             }
             if let Some(holds) = self.answer(&Value::String(holds), &span, &key, &INVARIANT_WORDS) {
-                invariants.push(Invariant { name, holds });
+                invariants.push(Invariant { name: Box::leak(name.into_boxed_str()), holds });
             }
         }
         invariants
@@ -667,9 +663,9 @@ const CRUMB: f64 = 1e-9;
 fn default_result(state: &TaskState<'_>) -> Option<Answer> {
     let job = |text: &str| serde_json::from_str::<Value>(text).expect("the text is fixed");
     let value = match state.short_resource() {
-        "glue:startJobRun.sync" => {
-            job(r#"{"Id": "{% 'jr_' & $uuid() %}", "JobName": "{% $parameters.JobName %}", "JobRunState": "{% $job %}", "ExecutionTime": "{% $seconds %}"}"#)
-        }
+        "glue:startJobRun.sync" => job(
+            r#"{"Id": "{% 'jr_' & $uuid() %}", "JobName": "{% $parameters.JobName %}", "JobRunState": "{% $job %}", "ExecutionTime": "{% $seconds %}"}"#,
+        ),
         "athena:startQueryExecution.sync" => {
             job(r#"{"QueryExecution": {"QueryExecutionId": "{% $uuid() %}", "Status": {"State": "{% $job %}"}}}"#)
         }
@@ -697,9 +693,9 @@ fn matches(pattern: &str, state: &TaskState<'_>) -> bool {
 fn wildcard(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
-        Some((before, after)) => {
-            text.strip_prefix(before).is_some_and(|rest| (0..=rest.len()).any(|at| rest.is_char_boundary(at) && wildcard(after, &rest[at..])))
-        }
+        Some((before, after)) => text
+            .strip_prefix(before)
+            .is_some_and(|rest| (0..=rest.len()).any(|at| rest.is_char_boundary(at) && wildcard(after, &rest[at..]))),
     }
 }
 
@@ -719,7 +715,7 @@ pub(super) fn placeholders(definition: &str) -> Vec<String> {
 }
 
 /// Every state of the definition, those in branches and items with them.
-fn state_names(definition: &Value) -> BTreeSet<&str> {
+pub fn state_names(definition: &Value) -> BTreeSet<&str> {
     let mut names = BTreeSet::new();
     let mut machines = vec![definition];
     while let Some(machine) = machines.pop() {
@@ -748,9 +744,7 @@ fn json(value: &DeValue<'_>) -> Value {
         DeValue::Datetime(datetime) => Value::String(datetime.to_string()),
         DeValue::Integer(_) | DeValue::Float(_) => json_number(value).map_or(Value::Null, Value::Number),
         DeValue::Array(items) => Value::Array(items.iter().map(|item| json(item.get_ref())).collect()),
-        DeValue::Table(table) => {
-            Value::Object(table.iter().map(|(key, item)| (key.get_ref().to_string(), json(item.get_ref()))).collect())
-        }
+        DeValue::Table(table) => Value::Object(table.iter().map(|(key, item)| (key.get_ref().to_string(), json(item.get_ref()))).collect()),
     }
 }
 

@@ -13,7 +13,9 @@ pub fn starter(definition: &str, name: &str) -> Result<String, serde_json::Error
     let filled = placeholders(definition).iter().fold(definition.to_owned(), |text, name| text.replace(&format!("${{{name}}}"), "1"));
     let parsed: Value = serde_json::from_str(&filled)?;
     let mut text = format!("# What the tasks of {name} do in a rehearsal. docs/rehearsal.md explains every key.\n\n[night]\n");
-    text.push_str("# When each night begins, and what it is given. Expressions see `$seed`.\nstart = \"2026-01-05T01:00:00Z\"\ninput = {}\n");
+    text.push_str(
+        "# When each night begins, and what it is given. Expressions see `$seed`.\nstart = \"2026-01-05T01:00:00Z\"\ninput = {}\n",
+    );
     let placeholders = placeholders(definition);
     if !placeholders.is_empty() {
         text.push_str("\n# What stands for each `${…}` of the definition.\n[substitutions]\n");

@@ -1,5 +1,6 @@
 //! Values that may hold JSONata, as in a definition: a text between `{%` and `%}` is an expression.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::rc::Rc;
@@ -8,9 +9,8 @@ use jsonata_core::ast::AstNode;
 use jsonata_core::evaluator::{Context, Evaluator, EvaluatorError};
 use jsonata_core::value::JValue;
 use nightly_asl::{Instant, Json};
+use nightly_rehearsal::Chance;
 use serde_json::{Map, Value};
-
-use crate::chance::Chance;
 
 /// A value, or how to work it out.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub struct Question<'a> {
     /// What its expressions see.
     pub words: Words<'a>,
     /// Where `$random()` and `$uuid()` come from.
-    pub chance: Rc<Chance>,
+    pub chance: Rc<RefCell<Chance>>,
     /// What `$now()` and `$millis()` say.
     pub now: Instant,
 }
@@ -161,9 +161,9 @@ fn free_variables(expression: &str) -> BTreeSet<String> {
         let (name, after) = after.split_at(length);
         let next = after.trim_start();
         // A parameter of a function is followed by a comma or the list's end, as an argument is: `function($a, $b)`.
-        let is_parameter = expression[..expression.len() - after.len()].rfind("function(").is_some_and(|open| {
-            !expression[open..expression.len() - after.len()].contains(')')
-        });
+        let is_parameter = expression[..expression.len() - after.len()]
+            .rfind("function(")
+            .is_some_and(|open| !expression[open..expression.len() - after.len()].contains(')'));
         if next.starts_with(":=") || is_parameter {
             own.insert(name.to_owned());
         } else if !name.is_empty() && next.starts_with(['.', '[']) {
@@ -185,14 +185,14 @@ fn evaluator(question: &Question<'_>, words: &[(&'static str, JValue)]) -> Resul
     let (now, chance) = (question.now, question.chance.clone());
     evaluator.register_fn_override("now", move |_: &[JValue]| Ok(JValue::from(now.to_string())))?;
     evaluator.register_fn_override("millis", move |_: &[JValue]| Ok(JValue::from(now.0)))?;
-    evaluator.register_fn_override("random", move |_: &[JValue]| Ok(JValue::from(chance.unit())))?;
+    evaluator.register_fn_override("random", move |_: &[JValue]| Ok(JValue::from(chance.borrow_mut().unit())))?;
     let chance = question.chance.clone();
-    evaluator.register_fn("uuid", move |_: &[JValue]| Ok(JValue::from(uuid(&chance))))?;
+    evaluator.register_fn("uuid", move |_: &[JValue]| Ok(JValue::from(uuid(&mut chance.borrow_mut()))))?;
     Ok(evaluator)
 }
 
 /// A version 4 UUID (RFC 9562, section 5.4).
-pub fn uuid(chance: &Chance) -> String {
+fn uuid(chance: &mut Chance) -> String {
     let (high, low) = (chance.bits() & !0xF000 | 0x4000, chance.bits() & !(0b11 << 62) | (0b10 << 62));
     format!("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", high >> 32, high >> 16 & 0xFFFF, high & 0xFFFF, low >> 48, low & 0xFFFF_FFFF_FFFF)
 }
@@ -205,7 +205,7 @@ mod tests {
 
     fn evaluate(value: &Value) -> Result<Value, Unanswerable> {
         let words = || vec![("parameters", json!({"orderId": "o-1", "lines": [1, 2]})), ("try", json!(2))];
-        let question = Question { words: &words, chance: Rc::new(Chance::new(1, "", &[])), now: Instant(1_000) };
+        let question = Question { words: &words, chance: Rc::new(RefCell::new(Chance::new(1))), now: Instant(1_000) };
         Answer::compile(value).unwrap().evaluate(&question).map(|json| json.value().clone())
     }
 
