@@ -88,10 +88,7 @@ impl Argument {
             Self::Template(_) => unreachable!("only the first argument of States.Format is read as a template"),
             Self::Call(call) => call.evaluate(scope),
             Self::Path(path) => path.value(scope).map_err(|miss| match miss {
-                // A path into the context object is told as a path of its own.
-                Miss::Absent(_) | Miss::PastTheEnd(_) => {
-                    Problem::Missing(path.text().strip_prefix('$').filter(|_| path.is_of_context()).unwrap_or(path.text()).to_owned())
-                }
+                Miss::Absent(_) | Miss::PastTheEnd(_) => Problem::Missing(path.text().to_owned()),
                 Miss::Inapplicable(reason) => Problem::Told(reason),
                 Miss::NoInput => Problem::NoInput,
             }),
@@ -274,7 +271,7 @@ mod tests {
         };
         missing("States.Format('{}', $.no)", "$.no");
         missing("States.Format('{}',States.Array( 1, $.list[5] ))", "$.list[5]");
-        missing("States.ArrayLength($$.No.Such)", "$.No.Such");
+        missing("States.ArrayLength($$.No.Such)", "$$.No.Such");
         missing("States.Array($unknown)", "$unknown");
         fails("States.Array($.n[0])", "Filter: [0] can only be applied to arrays. Current context is: 1");
         gives("States.ArrayLength($.no[*].such)", json!(0));

@@ -17,10 +17,11 @@ use jsonata_core::parser;
 use jsonata_core::value::{JArray, JMap, JValue};
 use serde_json::Value;
 
-pub(crate) use self::functions::is_known as is_known_function;
-pub(crate) use self::mentions::{ContextMentions, Mentions};
+pub(crate) use self::functions::names as functions;
+pub(crate) use self::wording::unparsed;
 
 use self::functions::{Function, Surroundings};
+use self::mentions::{ContextMentions, Mentions, Part};
 use self::native::Native;
 use crate::context::{Fault, Scope};
 use crate::value::Json;
@@ -32,18 +33,6 @@ impl Query {
     /// `field` is where the value stands, such as `Output`; expressions deeper inside are told as `Output/result`.
     pub(crate) fn compile(value: &Value, field: &str) -> Result<Self, Refusal> {
         Template::compile(value, field.to_owned()).map(Self)
-    }
-
-    /// Whether there is an expression in it.
-    pub(crate) fn is_dynamic(&self) -> bool {
-        !matches!(self.0, Template::Constant(_))
-    }
-
-    /// Every expression in it with what it mentions, and where it stands.
-    pub(crate) fn mentions(&self) -> Vec<(&str, &Mentions)> {
-        let mut mentions = Vec::new();
-        self.0.each_expression(&mut |expression| mentions.push((&*expression.location, &expression.mentions)));
-        mentions
     }
 
     pub(crate) fn evaluate(&self, scope: &Scope<'_>) -> Result<Json, Fault> {
@@ -81,7 +70,6 @@ pub(crate) enum Expected {
     Boolean,
     Integer,
     Number,
-    Object,
     String,
 }
 
@@ -92,7 +80,6 @@ impl Expected {
             Self::Boolean => value.is_boolean(),
             Self::Integer => value.as_f64().is_some_and(|number| number.fract() == 0.0),
             Self::Number => value.is_number(),
-            Self::Object => value.is_object(),
             Self::String => value.is_string(),
         }
     }
@@ -148,15 +135,6 @@ impl Template {
                 Ok(if dynamic { Self::Object(compiled) } else { Self::Constant(value.clone().into()) })
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => Ok(Self::Constant(value.clone().into())),
-        }
-    }
-
-    fn each_expression<'a>(&'a self, tell: &mut impl FnMut(&'a Expression)) {
-        match self {
-            Self::Constant(_) => {}
-            Self::Expression(expression) => tell(expression),
-            Self::Array(items) => items.iter().for_each(|item| item.each_expression(tell)),
-            Self::Object(fields) => fields.iter().for_each(|(_, field)| field.each_expression(tell)),
         }
     }
 
@@ -261,24 +239,23 @@ impl Expression {
 
 /// The parts of `$states` that an expression mentions.
 fn states(mentions: &Mentions, scope: &Scope<'_>) -> JMap {
-    let all = mentions.states;
+    let reads = |part| mentions.states.contains(&part) || mentions.states.contains(&Part::Whole);
     let mut states = JMap::default();
-    if all || mentions.input {
+    if reads(Part::Input) {
         states.insert("input".to_owned(), scope.input.jsonata().clone());
     }
-    match &mentions.context {
-        ContextMentions::Fields(fields) if !all => {
-            states.insert("context".to_owned(), context_of(fields, scope));
-        }
-        ContextMentions::Nothing if !all => {}
-        _ => {
-            states.insert("context".to_owned(), scope.context.json().jsonata().clone());
-        }
+    let context = match &mentions.context {
+        ContextMentions::Fields(fields) if !reads(Part::Whole) => Some(context_of(fields, scope)),
+        ContextMentions::Nothing if !reads(Part::Whole) => None,
+        _ => Some(scope.context.json().jsonata().clone()),
+    };
+    if let Some(context) = context {
+        states.insert("context".to_owned(), context);
     }
-    if let Some(result) = scope.result.filter(|_| all || mentions.result) {
+    if let Some(result) = scope.result.filter(|_| reads(Part::Result)) {
         states.insert("result".to_owned(), result.jsonata().clone());
     }
-    if let Some(error_output) = scope.error_output.filter(|_| all || mentions.error_output) {
+    if let Some(error_output) = scope.error_output.filter(|_| reads(Part::ErrorOutput)) {
         states.insert("errorOutput".to_owned(), error_output.jsonata().clone());
     }
     states
@@ -314,7 +291,7 @@ fn constant(ast: &AstNode) -> Option<JValue> {
         _ => {}
     }
     let found = mentions::analyse(ast).ok()?;
-    let is_pure = |name: &Rc<str>| is_known_function(name) && Function::named(name).is_none_or(Function::is_pure);
+    let is_pure = |name: &Rc<str>| functions::is_known(name) && Function::named(name).is_none_or(Function::is_pure);
     let nothing = Mentions { functions: found.functions.clone(), ..Mentions::default() };
     if found != nothing || !found.functions.iter().all(is_pure) {
         return None;

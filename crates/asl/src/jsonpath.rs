@@ -148,6 +148,7 @@ fn place_of<'a>(place: &'a mut Value, step: &Step) -> Option<&'a mut Value> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -268,5 +269,50 @@ mod tests {
         refused("$.l[2]", json!({"l": [5, 6]}));
         refused("$.a.b", json!({"a": "text"}));
         refused("$.a", json!([1]));
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (-2..3).prop_map(Value::from),
+            "[ab]".prop_map(Value::from)
+        ];
+        leaf.prop_recursive(3, 24, 3, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+                proptest::collection::vec(("[ab]", inner), 0..3).prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_of_any_steps_finds_something_or_says_why_not(
+            steps in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    ".a", "['b']", "['a','b']", "[0]", "[-1]", "[-9223372036854775808]", "[0,1]", "[1:]", "[:-1]", "[-2:9]", "[*]", ".*",
+                    "..a", "..[0]", "..*", "[?(@.a)]", "..[?(@.a == 1)]", "[?(!(@.b > 0) || $.a == 'b')]",
+                ]),
+                0..4,
+            ),
+            input in any_value(),
+        ) {
+            let path = format!("${}", steps.concat());
+            let definite = steps.iter().all(|step| matches!(*step, ".a" | "['b']" | "['a','b']" | "[0]" | "[-1]" | "[-9223372036854775808]"));
+            if let Ok(found) = evaluate(&path, input) {
+                prop_assert!(definite || found.is_array(), "{} gave {}", path, found);
+            }
+        }
+
+        #[test]
+        fn what_is_put_is_found_there(steps in proptest::collection::vec(proptest::sample::select(vec![".a", "['b']", "[0]"]), 1..4), input in any_value()) {
+            let path = Path::parse(&format!("${}", steps.concat())).unwrap();
+            if let Ok(put) = path.put(&input, &json!("new")) {
+                let put = Json::from(put);
+                let found = testing::scope(&put, |scope| path.evaluate(scope)).map(|json| json.value().clone());
+                prop_assert_eq!(found, Ok(json!("new")));
+            }
+        }
     }
 }

@@ -24,8 +24,12 @@ pub(super) enum Root {
 impl Path {
     /// Whether a task token is at the path or below it.
     pub(super) fn passes_task_token(&self) -> bool {
-        self.root == Root::Context
-            && (self.rest.is_empty() || [".Task", ".Task.Token", "['Task']", "['Task']['Token']"].contains(&&*self.rest))
+        self.reads_task_token() || self.root == Root::Context && ["", ".Task", "['Task']"].contains(&&*self.rest)
+    }
+
+    /// Whether the task token itself is at the path.
+    pub(super) fn reads_task_token(&self) -> bool {
+        self.root == Root::Context && [".Task.Token", "['Task']['Token']", ".Task['Token']", "['Task'].Token"].contains(&&*self.rest)
     }
 }
 
@@ -39,6 +43,7 @@ pub(super) struct Reads {
 
 /// Reads a path.
 pub(super) fn path(text: &str) -> Result<Path, String> {
+    crate::jsonpath::Path::parse(text)?;
     let mut scanner = Scanner { text, at: 0 };
     let path = scanner.path()?;
     if scanner.at == text.len() { Ok(path) } else { Err(format!("nothing may follow `{}`", &text[..scanner.at])) }
@@ -49,6 +54,7 @@ pub(super) fn path_or_intrinsic(text: &str) -> Result<Reads, String> {
     if !is_intrinsic(text) {
         return Ok(Reads { paths: vec![path(text)?], ..Reads::default() });
     }
+    crate::intrinsics::Intrinsic::parse(text)?;
     let mut scanner = Scanner { text, at: 0 };
     let mut reads = Reads::default();
     scanner.call(&mut reads)?;
@@ -226,12 +232,11 @@ impl<'a> Scanner<'a> {
                 (None, _) => return Err("a bracket is not closed".to_owned()),
                 (Some('\\'), Some(_)) => drop(self.next()),
                 (Some(mark), Some(closing)) if mark == closing => quote = None,
-                (Some(_), Some(_)) => {}
                 (Some(mark @ ('\'' | '"')), None) => quote = Some(mark),
                 (Some('['), None) => open += 1,
                 (Some(']'), None) if open == 1 => break,
                 (Some(']'), None) => open -= 1,
-                (Some(_), None) => {}
+                _ => {}
             }
         }
         let inside = self.text[start + 1..self.at - 1].trim();
@@ -256,9 +261,9 @@ impl<'a> Scanner<'a> {
 
     fn take_while(&mut self, takes: impl Fn(char) -> bool) -> &'a str {
         let rest = &self.text[self.at..];
-        let taken = &rest[..rest.find(|mark| !takes(mark)).unwrap_or(rest.len())];
-        self.at += taken.len();
-        taken
+        let length = rest.find(|mark| !takes(mark)).unwrap_or(rest.len());
+        self.at += length;
+        &rest[..length]
     }
 
     fn peek(&self) -> Option<char> {

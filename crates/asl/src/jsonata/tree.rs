@@ -18,11 +18,15 @@ pub(super) fn each(node: &AstNode, see: &mut dyn FnMut(&AstNode)) {
         AstNode::Binary { lhs, rhs, .. } => [lhs, rhs].into_iter().for_each(|part| each(part, see)),
         AstNode::Unary { operand: part, .. } | AstNode::FunctionApplication(part) | AstNode::Lambda { body: part, .. } => each(part, see),
         AstNode::Function { args: parts, .. } | AstNode::Array(parts) | AstNode::ArrayGroup(parts) | AstNode::Block(parts) => {
-            parts.iter().for_each(|part| each(part, see));
+            for part in parts {
+                each(part, see);
+            }
         }
         AstNode::Call { procedure, args } => {
             each(procedure, see);
-            args.iter().for_each(|part| each(part, see));
+            for part in args {
+                each(part, see);
+            }
         }
         AstNode::Object(pairs) => pairs.iter().flat_map(|(key, value)| [key, value]).for_each(|part| each(part, see)),
         AstNode::ObjectTransform { input, pattern } => {
@@ -34,7 +38,9 @@ pub(super) fn each(node: &AstNode, see: &mut dyn FnMut(&AstNode)) {
         }
         AstNode::Sort { input, terms } => {
             each(input, see);
-            terms.iter().for_each(|(term, _)| each(term, see));
+            for (term, _) in terms {
+                each(term, see);
+            }
         }
         AstNode::Transform { location, update, delete } => {
             [Some(location), Some(update), delete.as_ref()].into_iter().flatten().for_each(|part| each(part, see));

@@ -18,7 +18,6 @@ pub(super) fn unexpected_type(expected: Expected, found: &Json) -> String {
         Expected::Boolean => "boolean",
         Expected::Integer => "integer",
         Expected::Number => "number",
-        Expected::Object => "object",
         Expected::String => "string",
     };
     let kind = match found.jsonata() {
@@ -32,8 +31,8 @@ pub(super) fn unexpected_type(expected: Expected, found: &Json) -> String {
     format!("returned an unexpected result type. Expected '{expected}', but was '{kind}' for value: {}", found.text())
 }
 
-/// Why the text is no expression, without the code.
-pub(super) fn unparsed(source: &str, error: &ParserError) -> String {
+/// Why a text is no expression, in the words of Step Functions: those of jsonata-js, without their code.
+pub(crate) fn unparsed(source: &str, error: &ParserError) -> String {
     match error {
         ParserError::UnexpectedToken(token) if token == "Eof" => "Unexpected end of expression".to_owned(),
         ParserError::UnexpectedToken(token) => format!("The symbol \"{}\" cannot be used as a unary operator", symbol(token)),

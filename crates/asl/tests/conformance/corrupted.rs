@@ -93,8 +93,8 @@ fn restore(events: &mut Vec<Value>, untouched: &[Value], index: usize) {
 fn no_corruption_of_an_aws_recording_agrees() {
     let Some(folder) = folder() else { return };
     let (mut unseen_all, mut looked_all) = (Vec::new(), 0);
-    for recording in all::<Recording>(&folder.join("cases")) {
-        let recording = recording.with_plain_arns();
+    let recordings = all(&folder.join("cases")).into_iter().filter_map(|recording| serde_json::from_value::<Recording>(recording).ok());
+    for recording in recordings.map(Recording::with_plain_arns) {
         let Ok(replay) = replay(&recording) else { continue };
         if compare(&recording, &replay).is_ok() {
             let (unseen, looked) = unseen(&recording, &replay);
