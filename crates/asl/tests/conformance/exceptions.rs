@@ -23,10 +23,6 @@ pub const EXCEPTIONS: &[Exception] = &[
         reason: "Recorded in October 2023, before AWS could redrive: the context object had no RedriveCount then, and has one in later recordings.",
     },
     Exception {
-        answers: "aws_sdk_lambda_get_function_task[integer_more_than_maximum_allowed]",
-        reason: "Lambda's API has allowed 32,768 MB since (its model of today says so), where it was 10,240 when this was recorded.",
-    },
-    Exception {
         answers: "test_base_state_name_validation_failures[empty]",
         reason: "Python's client refused the request before AWS saw it, in words of its own; ours are AWS's.",
     },
