@@ -74,13 +74,6 @@ pub(crate) struct Flow {
     pub(crate) states: Vec<Rc<State>>,
 }
 
-impl Flow {
-    /// The state of that name, in this flow only.
-    pub(crate) fn state(&self, name: &str) -> Option<&Rc<State>> {
-        self.states.iter().find(|state| &*state.name == name)
-    }
-}
-
 /// The query language of a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Language {
