@@ -12,6 +12,7 @@ import time
 
 from emulator import settings
 from emulator.settings import HOST, InvalidConfiguration, Settings
+from emulator.step_functions import process
 
 _PARENT_LOOK_SECONDS = 0.3
 # MiniStack's KMS warns of a package that only its own signing would need.
@@ -33,9 +34,14 @@ def main() -> int:
         level=os.environ.get("LOG_LEVEL", "WARNING").upper(),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    for folder in (configured.objects, configured.inbox, configured.logs):
+    for folder in (configured.objects, configured.inbox, configured.logs, configured.executions):
         folder.mkdir(parents=True, exist_ok=True)
     _end_with_parent(os.getppid())
+    try:
+        process.use(process.Server(configured.step_functions, configured.executions, configured.endpoint))
+    except (process.NotStarted, OSError) as problem:
+        print(f"emulator: the Step Functions server can't be started: {problem}", file=sys.stderr)
+        return 1
     try:
         asyncio.run(_serve(configured))
     finally:
@@ -53,6 +59,7 @@ async def _serve(configured: Settings) -> None:
     from ministack.app import app
 
     from emulator.filling import fill
+    from emulator.step_functions.bridge import with_bridge
 
     fill(configured.left_out)
     ended = asyncio.Event()
@@ -66,7 +73,7 @@ async def _serve(configured: Settings) -> None:
     config.shutdown_timeout = 0.5
     config.keep_alive_timeout = 75
     print(f"Local AWS at {configured.endpoint}", flush=True)
-    await serve(app, config, shutdown_trigger=ended.wait)
+    await serve(with_bridge(app), config, shutdown_trigger=ended.wait)
 
 
 def _end_with_parent(parent: int) -> None:
@@ -85,12 +92,13 @@ def _end_with_parent(parent: int) -> None:
 
 
 def _end_children() -> None:
-    """End the functions' processes at once: what they do is recorded elsewhere, so nothing is lost."""
+    """End the functions and the Step Functions server at once: what they do is recorded elsewhere, so nothing is lost."""
     import shutil
 
     from ministack.core import lambda_runtime
     from ministack.services import lambda_svc
 
+    process.end()
     for workers in list(lambda_runtime._workers.values()):
         for worker in workers:
             if worker._proc is not None and worker._proc.poll() is None:

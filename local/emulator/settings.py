@@ -17,13 +17,15 @@ class InvalidConfiguration(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """Where the emulator listens, keeps its files and finds Spark."""
+    """Where the emulator listens, keeps its files and finds Spark and Step Functions."""
 
     port: int
     objects: Path
     inbox: Path
     logs: Path
     spark_runner: str
+    step_functions: Path
+    executions: Path
     left_out: frozenset[str]
 
     @property
@@ -46,6 +48,8 @@ class Settings:
             inbox=Path(_required(environment, "INBOX_DIR")).resolve(),
             logs=Path(_required(environment, "LOG_DIR")).resolve(),
             spark_runner=runner,
+            step_functions=Path(_required(environment, "STEP_FUNCTIONS")).resolve(),
+            executions=Path(_required(environment, "EXECUTIONS_DIR")).resolve(),
             left_out=frozenset(environment.get("EMULATOR_WITHOUT", "").split()),
         )
 

@@ -318,14 +318,14 @@ mod tests {
     use crate::testing;
     use crate::value::Json;
 
-    fn decides(rule: Value, input: Value) -> Result<bool, String> {
+    fn decides(rule: &Value, input: Value) -> Result<bool, String> {
         let input = Json::from(input);
-        let comparison = Comparison::compile(&rule)?;
+        let comparison = Comparison::compile(rule)?;
         testing::scope(&input, |scope| comparison.matches(scope)).map_err(|fault| fault.message)
     }
 
-    fn test(operator: &str, with: Value, value: Value) -> bool {
-        decides(json!({"Variable": "$.value", operator: with, "Next": "There"}), json!({"value": value})).unwrap()
+    fn test(operator: &str, with: &Value, value: &Value) -> bool {
+        decides(&json!({"Variable": "$.value", operator: with, "Next": "There"}), json!({"value": value})).unwrap()
     }
 
     #[test]
@@ -349,24 +349,24 @@ mod tests {
                 ("GreaterThanEquals", [false, true, true]),
             ] {
                 let operator = format!("{operator}{relation}");
-                let found = [&less, &same, &more].map(|value| test(&operator, with.clone(), value.clone()));
+                let found = [&less, &same, &more].map(|value| test(&operator, &with, value));
                 assert_eq!(found, expected, "{operator}");
                 let rule = json!({"Variable": "$.value", format!("{operator}Path"): "$.with"});
-                let found = [&less, &same, &more].map(|value| decides(rule.clone(), json!({"value": value, "with": with})).unwrap());
+                let found = [&less, &same, &more].map(|value| decides(&rule, json!({"value": value, "with": with})).unwrap());
                 assert_eq!(found, expected, "{operator}Path");
             }
         }
-        assert!(test("BooleanEquals", json!(false), json!(false)));
-        assert!(!test("BooleanEquals", json!(false), json!(true)));
+        assert!(test("BooleanEquals", &json!(false), &json!(false)));
+        assert!(!test("BooleanEquals", &json!(false), &json!(true)));
     }
 
     #[test]
     fn another_type_is_no_match() {
-        assert!(!test("NumericEquals", json!(1), json!("1")));
-        assert!(!test("StringEquals", json!("1"), json!(1)));
-        assert!(!test("BooleanEquals", json!(true), json!("true")));
-        assert!(!test("TimestampLessThan", json!("2020-01-01T00:00:00Z"), json!("2019-01-01")));
-        assert!(!test("StringMatches", json!("1*"), json!(1)));
+        assert!(!test("NumericEquals", &json!(1), &json!("1")));
+        assert!(!test("StringEquals", &json!("1"), &json!(1)));
+        assert!(!test("BooleanEquals", &json!(true), &json!("true")));
+        assert!(!test("TimestampLessThan", &json!("2020-01-01T00:00:00Z"), &json!("2019-01-01")));
+        assert!(!test("StringMatches", &json!("1*"), &json!(1)));
     }
 
     #[test]
@@ -380,8 +380,8 @@ mod tests {
             ("IsTimestamp", [false, false, false, false, true, false, false]),
             ("IsPresent", [true; 7]),
         ] {
-            assert_eq!(values.clone().map(|value| test(operator, json!(true), value)), expected, "{operator}");
-            assert_eq!(values.clone().map(|value| !test(operator, json!(false), value)), expected, "{operator}: false");
+            assert_eq!(values.each_ref().map(|value| test(operator, &json!(true), value)), expected, "{operator}");
+            assert_eq!(values.each_ref().map(|value| !test(operator, &json!(false), value)), expected, "{operator}: false");
         }
     }
 
@@ -394,19 +394,19 @@ mod tests {
             json!({"Variable": "$.there", "NumericEqualsPath": "$.no"}),
             json!({"Not": {"Variable": "$.no", "IsString": true}}),
         ] {
-            assert_eq!(decides(rule, json!({"there": 1})), Err(missing.to_owned()));
+            assert_eq!(decides(&rule, json!({"there": 1})), Err(missing.to_owned()));
         }
-        assert_eq!(decides(json!({"Variable": "$.no", "IsPresent": true}), json!({})), Ok(false));
-        assert_eq!(decides(json!({"Variable": "$.no.more[1]", "IsPresent": false}), json!({})), Ok(true));
-        assert_eq!(decides(json!({"Variable": "$unknown", "IsPresent": true}), json!({})), Ok(false));
-        assert_eq!(decides(json!({"Variable": "$.no", "IsPresent": true}), json!(null)), Ok(false));
+        assert_eq!(decides(&json!({"Variable": "$.no", "IsPresent": true}), json!({})), Ok(false));
+        assert_eq!(decides(&json!({"Variable": "$.no.more[1]", "IsPresent": false}), json!({})), Ok(true));
+        assert_eq!(decides(&json!({"Variable": "$unknown", "IsPresent": true}), json!({})), Ok(false));
+        assert_eq!(decides(&json!({"Variable": "$.no", "IsPresent": true}), json!(null)), Ok(false));
     }
 
     #[test]
     fn rules_nest_and_stop_as_soon_as_they_are_decided() {
         let is = |number: i32| json!({"Variable": "$.n", "NumericEquals": number});
         let failing = json!({"Variable": "$.no", "IsNull": true});
-        let decide = |rule: Value| decides(rule, json!({"n": 1})).unwrap();
+        let decide = |rule: Value| decides(&rule, json!({"n": 1})).unwrap();
         assert!(decide(json!({"And": [is(1), {"Not": is(2)}], "Next": "There"})));
         assert!(!decide(json!({"And": [is(2), failing]})));
         assert!(decide(json!({"Or": [is(2), {"And": [is(1)]}, failing]})));
@@ -415,13 +415,13 @@ mod tests {
 
     #[test]
     fn context_and_variables_can_be_compared() {
-        assert_eq!(decides(json!({"Variable": "$$.Execution.Input.from", "StringEquals": "execution"}), json!({})), Ok(true));
-        assert_eq!(decides(json!({"Variable": "$.n", "NumericEqualsPath": "$answer.number"}), json!({"n": 42})), Ok(true));
+        assert_eq!(decides(&json!({"Variable": "$$.Execution.Input.from", "StringEquals": "execution"}), json!({})), Ok(true));
+        assert_eq!(decides(&json!({"Variable": "$.n", "NumericEqualsPath": "$answer.number"}), json!({"n": 42})), Ok(true));
     }
 
     #[test]
     fn asterisks_stand_for_any_letters() {
-        let matches = |pattern: &str, text: &str| test("StringMatches", json!(pattern), json!(text));
+        let matches = |pattern: &str, text: &str| test("StringMatches", &json!(pattern), &json!(text));
         assert!(matches("log-*.txt", "log-1.txt"));
         assert!(matches("log-*.txt", "log-.txt"));
         assert!(matches("*", ""));

@@ -1,6 +1,6 @@
 //! What paths and expressions of a state see.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use serde_json::Value;
@@ -131,16 +131,5 @@ impl Fault {
     /// A fault of JSONata.
     pub(crate) fn query(location: impl Into<String>, message: impl Into<String>) -> Self {
         Self { error: Self::QUERY, location: Some(location.into()), message: message.into() }
-    }
-}
-
-/// A counter that gives each number once.
-#[derive(Default)]
-pub(crate) struct Counter(Cell<u64>);
-
-impl Counter {
-    pub(crate) fn next(&self) -> u64 {
-        self.0.set(self.0.get() + 1);
-        self.0.get()
     }
 }

@@ -60,7 +60,7 @@ where
 /// The event is not what this function takes.
 #[derive(Debug, thiserror::Error)]
 #[error("the event does not fit this function's input")]
-pub struct InvalidInput(#[source] pub serde_json::Error);
+pub struct InvalidInput(#[source] serde_json::Error);
 
 impl Named for InvalidInput {
     fn name(&self) -> &'static str {

@@ -16,12 +16,20 @@ fn main() {
         faulty += u32::from(!night.faults.is_empty());
         transitions += night.transitions;
         for violation in night.violations {
-            let entry = kinds.entry(format!("{}: {}", violation.invariant, violation.what.chars().take(60).collect::<String>())).or_insert((0, seed, violation.what));
+            let entry = kinds
+                .entry(format!("{}: {}", violation.invariant, violation.what.chars().take(60).collect::<String>()))
+                .or_insert((0, seed, violation.what));
             entry.0 += 1;
         }
     }
     let count = arguments[1] - arguments[0];
-    println!("{count} nights, {faulty} faulty, {} nights/s, {} transitions each", count as f64 / began.elapsed().as_secs_f64(), transitions / count);
+    println!(
+        "{count} nights, {faulty} faulty, {} nights/s, {} transitions each",
+        count as f64 / began.elapsed().as_secs_f64(),
+        transitions / count
+    );
     println!("{outcomes:#?}");
-    for (kind, (count, seed, what)) in kinds { println!("{count} x {kind}\n   seed {seed}: {what}"); }
+    for (kind, (count, seed, what)) in kinds {
+        println!("{count} x {kind}\n   seed {seed}: {what}");
+    }
 }

@@ -143,9 +143,7 @@ impl Faults {
                 let possible = possible();
                 (!possible.is_empty()).then(|| chance.one_of(&possible).clone())
             }
-            Source::Planned(site, fault) => {
-                (site.occurrence == occurrence && site.who == who && site.call == call).then(|| fault.clone())
-            }
+            Source::Planned(site, fault) => (site.occurrence == occurrence && site.who == who && site.call == call).then(|| fault.clone()),
         }
     }
 }

@@ -6,7 +6,6 @@ use lambda_http::{Body, Request};
 use nightly_approval::Site;
 use nightly_domain::people::Panel;
 use nightly_domain::{Named, ObjectUri};
-use nightly_lambda::{InvalidInput, chain};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -154,7 +153,7 @@ async fn answer<In: DeserializeOwned, Out: Serialize, Failure: Named>(
 ) -> Answer {
     let input = match serde_json::from_value(payload) {
         Ok(input) => input,
-        Err(error) => return failed(&InvalidInput(error)),
+        Err(error) => return Answer::Failed("InvalidInput".to_owned(), format!("the event does not fit this function's input: {error}")),
     };
     match handle(input).await {
         Ok(output) => Answer::Payload(serde_json::to_value(output).expect("an answer is JSON")),
@@ -163,5 +162,11 @@ async fn answer<In: DeserializeOwned, Out: Serialize, Failure: Named>(
 }
 
 fn failed(error: &dyn Named) -> Answer {
-    Answer::Failed(error.name().to_owned(), chain(error))
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        message = format!("{message}: {cause}");
+        source = cause.source();
+    }
+    Answer::Failed(error.name().to_owned(), message)
 }

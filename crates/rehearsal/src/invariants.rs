@@ -55,7 +55,10 @@ fn published_with_its_approval(play: &Play<'_>) -> Broken {
                 })
         });
         if !approved {
-            broken.push((NAME, format!("{} of {} is written, and nobody has approved what it holds", publishing.run_date, publishing.run_id)));
+            broken.push((
+                NAME,
+                format!("{} of {} is written, and nobody has approved what it holds", publishing.run_date, publishing.run_id),
+            ));
         }
     }
     broken
@@ -137,7 +140,9 @@ fn no_decision_is_lost(play: &Play<'_>) -> Broken {
                 Decision::Reject { .. } => "decision=reject",
             };
             let pressed = |press: &crate::world::Press| {
-                press.by == approver.address.as_str() && press.form.starts_with(wanted) && timestamp(press.at) < answer.at + SignedDuration::from_secs(1)
+                press.by == approver.address.as_str()
+                    && press.form.starts_with(wanted)
+                    && timestamp(press.at) < answer.at + SignedDuration::from_secs(1)
             };
             if !play.world.presses.iter().any(pressed) {
                 broken.push((NAME, format!("{} never pressed what is recorded as their answer", approver.address.as_str())));
@@ -166,7 +171,9 @@ fn record_and_execution(record: &Approval, run: &crate::play::Run) -> Option<Str
     let status = record.status.name();
     match &record.status {
         ApprovalStatus::Pending => Some(format!("the question is still open, and the execution ended {end}")),
-        ApprovalStatus::Decided { handover: Handover::Due, .. } => Some(format!("{status} is recorded and never handed over; the execution ended {end}")),
+        ApprovalStatus::Decided { handover: Handover::Due, .. } => {
+            Some(format!("{status} is recorded and never handed over; the execution ended {end}"))
+        }
         ApprovalStatus::Decided { verdict, handover } => match (&went_by, handover) {
             (Some(taken), _) if taken == verdict => None,
             (Some(taken), _) => Some(format!("{status} is recorded, and the execution went by {:?}", taken.decision)),
@@ -181,8 +188,12 @@ fn record_and_execution(record: &Approval, run: &crate::play::Run) -> Option<Str
             (None, _) if verdict.decision == Ruling::Expired && end == "ApprovalExpired" => None,
             (None, _) => Some(format!("{status} is recorded as {handover:?}, and the execution took no verdict and ended {end}")),
         },
-        ApprovalStatus::Expired { .. } => went_by.map(|verdict| format!("EXPIRED is recorded, and the execution went by {:?}", verdict.decision)),
-        ApprovalStatus::Cancelled { .. } => went_by.map(|verdict| format!("CANCELLED is recorded, and the execution went by {:?}", verdict.decision)),
+        ApprovalStatus::Expired { .. } => {
+            went_by.map(|verdict| format!("EXPIRED is recorded, and the execution went by {:?}", verdict.decision))
+        }
+        ApprovalStatus::Cancelled { .. } => {
+            went_by.map(|verdict| format!("CANCELLED is recorded, and the execution went by {:?}", verdict.decision))
+        }
     }
 }
 
@@ -209,7 +220,8 @@ fn decision_taken(events: &[Event]) -> Option<Verdict> {
 /// Nobody who could still answer finds the question closed before the deadline that they were told; unless somebody decided or stopped it,
 /// or the watch itself was kept from its rounds.
 fn a_question_is_open_as_long_as_was_promised(play: &Play<'_>) -> Broken {
-    let watch_was_kept = play.injected.iter().any(|fault| fault.call.contains("approval-watch") || fault.call.starts_with("ManualApproval"));
+    let watch_was_kept =
+        play.injected.iter().any(|fault| fault.call.contains("approval-watch") || fault.call.starts_with("ManualApproval"));
     if watch_was_kept {
         return Vec::new();
     }
@@ -285,9 +297,11 @@ fn a_published_night_succeeds(play: &Play<'_>) -> Broken {
     let mut broken = Vec::new();
     for (number, run) in play.runs.iter().enumerate() {
         let Status::Failed(failure) = run.execution.status() else { continue };
-        let counted = run.execution.history().iter().any(|event| {
-            matches!(&event.detail, Detail::StateExited { name, .. } if &**name == "CountAgrees")
-        });
+        let counted = run
+            .execution
+            .history()
+            .iter()
+            .any(|event| matches!(&event.detail, Detail::StateExited { name, .. } if &**name == "CountAgrees"));
         let agreed = failure.error.as_deref() != Some("PublishedCountMismatch");
         if counted && agreed {
             broken.push(("a_published_night_succeeds", format!("execution {number} has published, and failed with {:?}", failure.error)));
@@ -320,7 +334,10 @@ fn the_makespan_is_the_formulas(play: &Play<'_>) -> Broken {
         let took = applied.0 - began.0;
         // The barrier costs nothing as long as the fetch is no longer than the join, which is the definition's own promise.
         if took != best || t5 > t6 {
-            broken.push(("the_makespan_is_the_formulas", format!("the build took {took} ms, and could have taken {best} ms (the fetch {t5}, the join {t6})")));
+            broken.push((
+                "the_makespan_is_the_formulas",
+                format!("the build took {took} ms, and could have taken {best} ms (the fetch {t5}, the join {t6})"),
+            ));
         }
     }
     broken
@@ -435,7 +452,8 @@ pub(crate) fn shown(play: &mut Play<'_>, person: usize, path: &str, page: &Page,
     let now = play.now();
     let stood: Vec<Stood> = play.world.stood(&link.approval, since, now).cloned().collect();
     let is = |wanted: fn(&Stood) -> bool| stood.iter().any(wanted);
-    let run = play.world.approvals.stored(&link.approval).and_then(|record| play.runs.iter().position(|run| run.arn == record.execution_arn));
+    let run =
+        play.world.approvals.stored(&link.approval).and_then(|record| play.runs.iter().position(|run| run.arn == record.execution_arn));
     let ended = run.is_some_and(|run| play.runs[run].ends.iter().any(|end| *end <= now));
     let overdue = stood.iter().any(|stood| timestamp(now) >= stood.expires_at);
     let says = |words: &str| title.contains(words);

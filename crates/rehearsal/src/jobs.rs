@@ -1,7 +1,7 @@
 //! What the Glue jobs read and write, in small: which objects have to be there, what a run overwrites, what it refuses.
 
-use nightly_domain::evidence::EvidenceDigest;
 use nightly_domain::ObjectUri;
+use nightly_domain::evidence::EvidenceDigest;
 use serde_json::{Value, json};
 
 use crate::deployment::BASE_CURRENCY;

@@ -357,7 +357,8 @@ impl<'house> Play<'house> {
 
     /// Somebody changes what is staged.
     fn tamper(&mut self) {
-        let staged = ObjectUri::new(crate::deployment::WORK, format!("nightly-warehouse/run_date={RUN_DATE}/{}/apply-fx/", self.runs[0].id));
+        let staged =
+            ObjectUri::new(crate::deployment::WORK, format!("nightly-warehouse/run_date={RUN_DATE}/{}/apply-fx/", self.runs[0].id));
         self.world.objects.put(&staged.join("part-99999.snappy.parquet"), &b"nobody approved this"[..]);
         self.tell("somebody", format!("changes what is staged at {staged}"));
     }

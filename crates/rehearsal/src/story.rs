@@ -114,11 +114,7 @@ impl Story {
             required: 1,
             begun: Begun::BySchedule,
             starts: 1,
-            people: vec![
-                person(A, Temper::Prompt),
-                person(B, Temper::Absent),
-                Person { deputy: true, ..person(DEPUTY, Temper::Prompt) },
-            ],
+            people: vec![person(A, Temper::Prompt), person(B, Temper::Absent), Person { deputy: true, ..person(DEPUTY, Temper::Prompt) }],
             day: Day { orders: true, inventory: true, lines: 48_212, currencies: vec!["EUR", "GBP", "USD"] },
             rates: Rates::Good,
             quality: Quality::Passes,
@@ -134,12 +130,7 @@ impl Story {
     pub(crate) fn of(chance: &Chance) -> Self {
         let mut draw = chance.of("story");
         let mut tempers = chance.of("people");
-        let mut person = |address, deputy| Person {
-            address,
-            temper: temper(&mut tempers),
-            scanner: tempers.happens(0.3),
-            deputy,
-        };
+        let mut person = |address, deputy| Person { address, temper: temper(&mut tempers), scanner: tempers.happens(0.3), deputy };
         let people = vec![person(A, false), person(B, false), person(DEPUTY, true)];
         let begun = match draw.between(0, 19) {
             0 | 1 => Begun::By(usize::from(draw.happens(0.5))),
@@ -151,12 +142,8 @@ impl Story {
         if draw.happens(0.1) {
             currencies.retain(|code| *code == "EUR");
         }
-        let day = Day {
-            orders: !draw.happens(0.01),
-            inventory: !draw.happens(0.01),
-            lines: draw.between(1, 90_000).unsigned_abs(),
-            currencies,
-        };
+        let day =
+            Day { orders: !draw.happens(0.01), inventory: !draw.happens(0.01), lines: draw.between(1, 90_000).unsigned_abs(), currencies };
         let rates = match draw.between(0, 39) {
             0 => Rates::DownFor(99),
             1 | 2 => Rates::DownFor(2),

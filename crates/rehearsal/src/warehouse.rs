@@ -68,7 +68,8 @@ impl Warehouse {
         if let Some(bug) = bug {
             bug.plant(&mut definition);
         }
-        let machine = Machine::load(&definition, Kind::Standard).unwrap_or_else(|findings| panic!("the definition can't be loaded: {findings:#?}"));
+        let machine =
+            Machine::load(&definition, Kind::Standard).unwrap_or_else(|findings| panic!("the definition can't be loaded: {findings:#?}"));
         let mut declared = HashMap::new();
         declarations(&definition, &mut declared);
         let mut warehouse = Self { machine, declared, bug, past: Objects::default() };

@@ -2,5 +2,12 @@
 
 pub mod brought;
 pub mod histogram;
+pub mod price;
+pub mod replay;
+pub mod report;
+pub mod run;
 pub mod sums;
 pub mod tasks;
+
+#[cfg(test)]
+mod tests;

@@ -144,8 +144,8 @@ pub struct Expected {
     pub error: Option<String>,
     /// The cause of that.
     pub cause: Option<String>,
-    /// How long it takes.
-    pub after_seconds: u32,
+    /// How long it takes, where no chance has a part in that.
+    pub after_seconds: Option<u32>,
     /// The types of its history's events, in order.
     pub events: Vec<String>,
 }

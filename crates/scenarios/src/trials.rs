@@ -5,6 +5,7 @@
 //! to its status and its next state only. A Wait is left out, for it would wait; so is a Map.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use nightly_asl::{Detail, Event, Json};
 use serde_json::{Map, Value, json};
@@ -39,6 +40,12 @@ pub struct Difference {
 pub fn trials(definition: &Value, run: &Run) -> Vec<Trial> {
     let story = Story { run, definition };
     run.history.iter().flat_map(|event| story.trials(event)).collect()
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: expected {}, answered {}", self.field, self.expected, self.answered)
+    }
 }
 
 impl Trial {
@@ -108,16 +115,19 @@ impl Story<'_> {
 
     /// One trial for each attempt of a task that ended.
     fn task_trials(&self, entered: &Event, name: &str, input: &Json, exit: Option<&Event>) -> Vec<Trial> {
-        let of_state = |event: &&Event| matches!(event.detail, Detail::TaskScheduled { .. }) && self.state_of(event).0 == name;
-        let scheduled: Vec<&Event> = self.run.history.iter().filter(of_state).collect();
-        let calls: Vec<&Call> = self.run.calls.iter().filter(|call| call.state == name).collect();
-        let attempts: Vec<(&Event, &Call)> =
-            scheduled.into_iter().zip(calls).filter(|(scheduled, _)| self.state_of(scheduled).1 == entered.id).collect();
+        // Tasks are called in the order in which they are scheduled.
+        let scheduled = self.run.history.iter().filter(|event| matches!(event.detail, Detail::TaskScheduled { .. }));
+        let attempts: Vec<(&Event, &Call)> = scheduled
+            .zip(&self.run.calls)
+            .filter(|(scheduled, call)| call.state == name && self.entry(name, scheduled.id).is_some_and(|entry| entry.id == entered.id))
+            .collect();
         let mut errors: Vec<Option<String>> = Vec::new();
         let mut all = Vec::new();
         for (index, (scheduled, call)) in attempts.iter().enumerate() {
             let Some(ended) = self.ended(scheduled) else { continue };
             let is_last = index + 1 == attempts.len();
+            // What comes after a redrive begins anew.
+            let gives_up = attempts.get(index + 1).is_some_and(|(next, _)| self.is_redriven_between(scheduled.id, next.id));
             let mut request = self.request(entered, name, input);
             let (mock, expected) = match &ended.detail {
                 Detail::TaskSucceeded { output, .. } => {
@@ -127,10 +137,13 @@ impl Story<'_> {
                 Detail::TaskFailed { failure, .. } | Detail::TaskTimedOut { failure, .. } => {
                     let before = errors.iter().filter(|error| **error == failure.error).count();
                     errors.push(failure.error.clone());
+                    if gives_up {
+                        errors.clear();
+                    }
                     request["stateConfiguration"] = json!({"retrierRetryCount": before});
                     let mut expected = match exit {
                         Some(exit) if is_last => self.left(exit, "CAUGHT_ERROR"),
-                        None if is_last => Map::from_iter([("status".to_owned(), Value::from("FAILED"))]),
+                        _ if is_last || gives_up => Map::from_iter([("status".to_owned(), Value::from("FAILED"))]),
                         _ => Map::from_iter([("status".to_owned(), Value::from("RETRIABLE"))]),
                     };
                     expected.insert("error".to_owned(), json!(failure.error));
@@ -198,14 +211,12 @@ impl Story<'_> {
         let mut next = self.event(entered.previous);
         while let Some(event) = next {
             next = self.event(event.previous);
-            if let Detail::StateExited { kind, name, assigned, .. } = &event.detail {
+            if let Detail::StateExited { name, assigned, .. } = &event.detail {
                 for (variable, value) in assigned {
                     variables.entry(variable.to_string()).or_insert_with(|| value.value().clone());
                 }
-                // What branches assign stays in them.
-                if ["Parallel", "Map"].contains(kind) {
-                    next = self.entry(name, event.id).and_then(|entry| self.event(entry.previous));
-                }
+                // What branches assign stays in them, and a redrive breaks the chain inside a state.
+                next = self.entry(name, event.id).and_then(|entry| self.event(entry.previous));
             }
         }
         variables
@@ -243,16 +254,9 @@ impl Story<'_> {
         earlier.into_iter().find(|event| matches!(&event.detail, Detail::StateEntered { name, .. } if **name == *state))
     }
 
-    /// The state that an event belongs to, and the event of its entry.
-    fn state_of<'s>(&'s self, event: &'s Event) -> (&'s str, u64) {
-        let mut next = Some(event);
-        while let Some(event) = next {
-            match &event.detail {
-                Detail::StateEntered { name, .. } => return (name, event.id),
-                _ => next = self.event(event.previous),
-            }
-        }
-        ("", 0)
+    fn is_redriven_between(&self, from: u64, to: u64) -> bool {
+        let between = self.run.history.iter().filter(|event| (from..to).contains(&event.id));
+        between.into_iter().any(|event| matches!(event.detail, Detail::ExecutionRedriven { .. }))
     }
 
     /// How the task ended that was scheduled here; not at all if it was stopped.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use nightly_asl::check::Finding;
+use nightly_asl::check::{self, Finding};
 use nightly_asl::{Closed, Command, Detail, Execution, Identity, Instant, Json, Machine, Start, Status, Stimulus, Task, TaskId, TimerId};
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc};
@@ -316,8 +316,11 @@ impl Undone {
 /// A definition that runs, or what is wrong with it as CreateStateMachine says it.
 pub(crate) fn load(definition: &str, kind: &str) -> Result<Machine, String> {
     let refused = |reason: String| format!("Invalid State Machine Definition: '{reason}'");
-    let value: Value = serde_json::from_str(definition).map_err(|error| refused(format!("INVALID_JSON_DESCRIPTION: {error}")))?;
     let kind = machines::kind(kind).ok_or_else(|| refused(format!("there is no type {kind}")))?;
+    if let Some(refusal) = check::refusal(&check::text(definition, kind)) {
+        return Err(refusal);
+    }
+    let value: Value = serde_json::from_str(definition).map_err(|error| refused(error.to_string()))?;
     Machine::load(&value, kind).map_err(|findings| refused(findings.iter().map(written).collect::<Vec<_>>().join(", ")))
 }
 

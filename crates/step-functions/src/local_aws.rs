@@ -1,6 +1,7 @@
 //! The local AWS: the emulator makes the calls of the other services, and hands status changes to EventBridge.
 
 use std::io;
+use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -11,8 +12,12 @@ use nightly_asl::Failure;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
+use tokio::time::{Instant, sleep};
 
 use crate::scope::Scope;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Where the local AWS listens: `127.0.0.1:4566`.
 pub(crate) struct LocalAws {
@@ -85,9 +90,20 @@ impl LocalAws {
         self.post("/_local/status-change", &request).await.map(|_| ())
     }
 
+    /// The local AWS starts this server before it listens itself.
+    async fn connect(&self) -> io::Result<TcpStream> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match TcpStream::connect(&self.authority).await {
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && Instant::now() < deadline => sleep(PAUSE).await,
+                connected => return connected,
+            }
+        }
+    }
+
     /// One request on a connection of its own: whoever doesn't wait any more hangs up by dropping the future.
     async fn post(&self, path: &str, body: &Value) -> Result<Value, Unreachable> {
-        let stream = TcpStream::connect(&self.authority).await?;
+        let stream = self.connect().await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let carrying = spawn_local(connection);
         let request = Request::builder()

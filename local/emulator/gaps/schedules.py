@@ -25,10 +25,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ministack.core.responses import request_scope
-from ministack.services import eventbridge, scheduler, stepfunctions
+from ministack.core.responses import get_account_id, get_region, request_scope
+from ministack.services import eventbridge, scheduler
 
 from emulator.replacing import replaces
+from emulator.step_functions.calls import Call, perform
 
 logger = logging.getLogger("emulator.scheduler")
 _LOOK_SECONDS = 0.5
@@ -141,7 +142,7 @@ def _invoke(record: dict[str, Any], due: datetime) -> None:
 def _call(arn: str, text: str) -> None:
     service, action = arn.removeprefix(_UNIVERSAL).split(":")
     try:
-        stepfunctions._invoke_aws_sdk_integration(f"arn:aws:states:::aws-sdk:{service}:{action}", json.loads(text))
+        perform(Call(get_region(), get_account_id(), "sdk", service, action, json.loads(text)))
     except Exception as problem:  # Nobody waits for the answer: the log is all that can know.
         logger.warning("The schedule's call of %s failed: %s", arn, problem)
 

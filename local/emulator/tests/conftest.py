@@ -100,6 +100,8 @@ def start_emulator(folder: Path, runner: FakeSparkRunner, without: str = "", wra
         "INBOX_DIR": str(folder / "inbox"),
         "LOG_DIR": str(folder / "logs"),
         "SPARK_RUNNER_URL": runner.url,
+        "STEP_FUNCTIONS": os.environ["STEP_FUNCTIONS"],
+        "EXECUTIONS_DIR": str(folder / "executions"),
         "EMULATOR_WITHOUT": without,
     }
     output = (folder / "emulator.log").open("wb")

@@ -347,9 +347,20 @@ def _is_alive(process: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("missing", ["GATEWAY_PORT", "S3_DATA_DIR", "INBOX_DIR", "LOG_DIR", "SPARK_RUNNER_URL"])
+WHOLE_ENVIRONMENT = {
+    "GATEWAY_PORT": "1",
+    "S3_DATA_DIR": "/x",
+    "INBOX_DIR": "/x",
+    "LOG_DIR": "/x",
+    "SPARK_RUNNER_URL": "http://127.0.0.1:1",
+    "STEP_FUNCTIONS": "/x",
+    "EXECUTIONS_DIR": "/x",
+}
+
+
+@pytest.mark.parametrize("missing", sorted(WHOLE_ENVIRONMENT))
 def test_a_missing_variable_is_named(missing: str) -> None:
-    whole = {"GATEWAY_PORT": "1", "S3_DATA_DIR": "/x", "INBOX_DIR": "/x", "LOG_DIR": "/x", "SPARK_RUNNER_URL": "http://127.0.0.1:1"}
+    whole = WHOLE_ENVIRONMENT
     assert Settings.from_environment(whole).port == 1
     with pytest.raises(InvalidConfiguration, match=missing):
         Settings.from_environment({key: value for key, value in whole.items() if key != missing})

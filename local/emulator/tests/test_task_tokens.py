@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +10,6 @@ from typing import Any
 
 import pytest
 
-from emulator.states.errors import StatesError
-from emulator.states.execution import Scope
-from emulator.states.tokens import Answered, Callbacks
 from emulator.tests.conftest import Emulator, Night, wait_until
 
 Machine = Callable[..., Night]
@@ -144,18 +140,6 @@ def test_the_token_of_a_stopped_execution_is_closed_at_once(machine: Machine, fu
         described = night.sfn.describe_execution(executionArn=execution)
         assert (described["status"], described["error"], described["cause"]) == ("ABORTED", "Cancelled", "by hand")
         assert "output" not in described
-
-
-def test_what_stops_a_scope_closes_its_tokens_before_their_tasks_notice() -> None:
-    execution = Scope()
-    branch = Scope(execution)
-    callbacks = Callbacks()
-    inner, outer = (callbacks.expect(threading.Condition(), scope).token for scope in (branch, execution))
-    branch.halt()
-    assert callbacks.beat(inner) is callbacks.succeed(inner, 1) is Answered.CLOSED
-    assert callbacks.beat(outer) is Answered.ACCEPTED
-    execution.halt()
-    assert callbacks.fail(outer, StatesError("Late")) is Answered.CLOSED
 
 
 def test_the_token_of_a_state_that_timed_out_is_closed_while_the_execution_goes_on(machine: Machine, function: Function) -> None:

@@ -1,7 +1,6 @@
 //! What each kind of state does.
 
 use std::rc::Rc;
-use std::str::FromStr as _;
 
 use serde_json::Value;
 
@@ -10,11 +9,12 @@ use super::trouble::{Origin, Trouble};
 use super::{Command, Execution, Task, TaskId};
 use crate::context::{Fault, Scope};
 use crate::definition::{
-    Assign, Condition, Items, MapWork, Next, Pattern, Placement, Rule, Seconds, Selection, Shape, State, TaskWork, Template, Text, WaitFor,
-    Work,
+    Assign, Condition, Items, MapWork, Next, Pattern, Placement, Resource, Rule, Seconds, Selection, Shape, State, TaskWork, Template,
+    Text, WaitFor, Work,
 };
 use crate::history::Detail;
 use crate::jsonata::Expected;
+use crate::order;
 use crate::value::{Failure, Instant, Json};
 
 /// The longest that a Wait can be told to wait: AWS counts its seconds in 32 bits.
@@ -90,8 +90,7 @@ impl Execution {
             Ok(Some((output, Self::assigned(state.assign.as_ref(), scope)?, next)))
         })?;
         let Some((output, assigned, next)) = chosen else {
-            let fault = Fault { error: "States.NoChoiceMatched", location: None, message: NO_CHOICE.to_owned() };
-            return Err(self.fault(thread, fault));
+            return Err(self.fault(thread, Fault::runtime(NO_CHOICE)));
         };
         let output = match &state.shape {
             Shape::Path { output_path, .. } => self.selected(thread, output_path.as_ref(), &output)?,
@@ -128,6 +127,14 @@ impl Execution {
         });
         self.visit_mut(thread).token.clone_from(&token);
         let parameters = self.effective_input(thread)?;
+        if let Some(field) = ill_formed(&work.resource, parameters.value()) {
+            let given = if self.is_query(thread) { "Arguments" } else { "Parameters" };
+            let message = format!(
+                "The {given} '{}' could not be used to start the Task: [The value of the field '{field}' has an invalid format]",
+                parameters.text()
+            );
+            return Err(self.fault(thread, Fault::runtime(message)));
+        }
         let input = self.visit(thread).input.clone();
         let seconds = |seconds: Option<&Seconds>, field, execution: &Self| {
             seconds.map(|seconds| execution.seconds(thread, seconds, &input, field)).transpose()
@@ -422,7 +429,18 @@ impl Execution {
     }
 }
 
-const NO_CHOICE: &str = "Failed to transition out of the state. No rule of the state's Choices applies, and it has no Default.";
+/// With these words, and as `States.Runtime`, AWS fails a Choice that leads nowhere; the `States.NoChoiceMatched` of its guide was
+/// never seen.
+const NO_CHOICE: &str = "Failed to transition out of the state. The state does not point to a next state.";
+
+/// The field that an integration can't make a request of. API Gateway's headers and query parameters are lists of strings by name
+/// («Create API Gateway REST APIs with Step Functions», «Request syntax»).
+fn ill_formed(resource: &Resource, parameters: &Value) -> Option<&'static str> {
+    let is_list = |value: &Value| value.as_array().is_some_and(|values| values.iter().all(Value::is_string));
+    let fits = |value: &Value| value.as_object().is_some_and(|lists| lists.values().all(is_list));
+    let named = ["Headers", "QueryParameters"].into_iter().filter(|_| resource.service == "apigateway");
+    named.into_iter().find(|name| parameters.get(name).is_some_and(|value| !value.is_null() && !fits(value)))
+}
 
 /// A value as AWS quotes it: a string bare, everything else as JSON.
 fn plain(value: &Json) -> String {
@@ -433,12 +451,8 @@ fn not_items(input: &Json) -> String {
     format!("Map state input must be an array but was: {}", input.text())
 }
 
-/// RFC 3339 with a `T` and an offset.
 fn instant(text: &str) -> Option<Instant> {
-    if text.as_bytes().get(10) != Some(&b'T') {
-        return None;
-    }
-    jiff::Timestamp::from_str(text).ok().map(|timestamp| Instant(timestamp.as_millisecond()))
+    order::timestamp(text).map(|timestamp| Instant(timestamp.as_millisecond()))
 }
 
 fn no_timestamp(timestamp: &Text, text: &str) -> Fault {

@@ -66,9 +66,18 @@ impl Function {
         FUNCTIONS.iter().find(|(_, known, _)| *known == name).map(|(function, ..)| *function)
     }
 
-    /// How many arguments.
-    pub(super) fn takes(self) -> RangeInclusive<usize> {
-        self.entry().2.clone()
+    /// What is wrong with so many arguments.
+    pub(super) fn miscount(self, given: usize) -> Option<String> {
+        let (_, name, takes) = self.entry();
+        let takes = match (*takes.start(), *takes.end()) {
+            _ if takes.contains(&given) => return None,
+            (0, 0) => "no arguments".to_owned(),
+            (1, 1) => "1 argument".to_owned(),
+            (1, usize::MAX) => "1 argument or more".to_owned(),
+            (least, most) if least == most => format!("{least} arguments"),
+            (least, most) => format!("{least} to {most} arguments"),
+        };
+        Some(format!("{name} takes {takes}, not {given}"))
     }
 
     /// What AWS says of arguments that a function doesn't take, whatever is wrong with them.
@@ -76,7 +85,7 @@ impl Function {
         Problem::Told(format!("Invalid arguments in {}", self.entry().1))
     }
 
-    /// Applies it to as many arguments as it takes.
+    /// As on AWS, arguments that are too few or too many are found out here only.
     pub(super) fn apply(self, arguments: &[Json], random: &Random) -> Result<Json, Problem> {
         let values: Vec<&Value> = arguments.iter().map(Json::value).collect();
         let applied = match (self, values.as_slice()) {

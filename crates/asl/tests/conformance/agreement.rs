@@ -71,7 +71,7 @@ impl Names {
     /// What a definition, an input or a task's answer already shows as a placeholder is a plain text.
     pub fn keep(&mut self, value: &Value) {
         match value {
-            Value::String(text) => {
+            Value::String(text) if text.contains('<') => {
                 for placeholder in placeholders(text) {
                     self.values.entry(placeholder.to_owned()).or_insert_with(|| placeholder.to_owned());
                 }
@@ -138,6 +138,9 @@ impl Names {
     }
 
     fn compare_texts(&mut self, recorded: &str, ours: &str) -> bool {
+        if recorded == ours && !recorded.contains('<') {
+            return true;
+        }
         if self.random_ids && recorded != ours && is_random_id(ours) {
             return true;
         }

@@ -1,9 +1,9 @@
 //! The recorded answers that are no histories: executions of which only the output was kept, definitions that were judged.
 
 use nightly_asl::Status;
-use nightly_asl::check::{self, Finding, Kind};
+use nightly_asl::check::{self, Finding, Kind, Severity};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::agreement::{Disagreement, Names};
 use crate::recording::{Context, Recording, plain_arns};
@@ -51,7 +51,6 @@ impl InputOutput {
 /// A definition, and what AWS said of it.
 #[derive(Deserialize, Clone)]
 pub struct Validation {
-    pub id: String,
     #[serde(rename = "type")]
     kind: String,
     definition: Value,
@@ -72,23 +71,26 @@ impl Validation {
     }
 
     fn compare(expected: &Value, findings: &[Finding]) -> Result<(), Disagreement> {
-        let errors: Vec<_> = findings.iter().filter(|finding| finding.severity == check::Severity::Error).collect();
-        if let Some(message) = expected["message"].as_str() {
-            // What LocalStack's own tests refuse so, AWS refuses in words that were not recorded.
-            if message.starts_with("Error=ValueError") {
-                return if errors.is_empty() { Err(Disagreement::whole("the definition", "is refused", "no error")) } else { Ok(()) };
+        let refusal = check::refusal(findings);
+        match (expected["message"].as_str(), expected.get("diagnostics")) {
+            // LocalStack, not AWS, said these words; that the definition is refused is AWS's.
+            (Some(message), _) if message.starts_with("Error=ValueError") => match refusal {
+                Some(_) => Ok(()),
+                None => Err(Disagreement::whole("the definition", "is refused", "no refusal")),
+            },
+            // A client puts the name of its operation before AWS's own words.
+            (Some(message), _) => {
+                let words = message.split_once(" operation: ").map_or(message, |(_, words)| words);
+                let ours = refusal.unwrap_or_else(|| "no refusal".to_owned());
+                if words == ours { Ok(()) } else { Err(Disagreement::whole("the refusal", words, ours)) }
             }
-            let said = errors
-                .first()
-                .map_or_else(|| "no error".to_owned(), |finding| format!("{}: {} at {}", finding.code, finding.message, finding.location));
-            let ours = format!("Invalid State Machine Definition: '{said}'");
-            return if message.ends_with(&ours) { Ok(()) } else { Err(Disagreement::whole("the refusal", message, ours)) };
+            (None, Some(_)) => Names::default()
+                .compare(expected, &check::validation(findings, Severity::Error))
+                .map_err(|difference| Disagreement::new("the validation", difference)),
+            (None, None) => match refusal {
+                None => Ok(()),
+                Some(refusal) => Err(Disagreement::whole("the definition", expected.to_string(), refusal)),
+            },
         }
-        let ours: Vec<Value> = errors
-            .iter()
-            .map(|finding| json!({ "code": finding.code, "location": finding.location, "message": finding.message, "severity": "ERROR" }))
-            .collect();
-        let recorded = expected.get("diagnostics").cloned().unwrap_or(Value::Array(Vec::new()));
-        Names::default().compare(&recorded, &Value::Array(ours)).map_err(|difference| Disagreement::new("the diagnostics", difference))
     }
 }

@@ -18,6 +18,14 @@ pub const EXCEPTIONS: &[Exception] = &[
         answers: "test_wait_timestamppath[",
         reason: "The recording hides the instant that is waited for in the input itself: `instants` tests it with ours.",
     },
+    Exception {
+        answers: "_invoke_with_retry_extended_input",
+        reason: "Recorded in October 2023, before AWS could redrive: the context object had no RedriveCount then, and has one in later recordings.",
+    },
+    Exception {
+        answers: "test_base_state_name_validation_failures[empty]",
+        reason: "Python's client refused the request before AWS saw it, in words of its own; ours are AWS's.",
+    },
 ];
 
 /// Recordings of executions that still ran when somebody looked.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::agreement::{Difference, Disagreement, Names};
 use crate::exceptions::{CUT_OFF, STILL_RUNNING};
 use crate::masks::{as_recorded, forget_order_in_parallel, hide};
-use crate::recording::{Recording, kind};
+use crate::recording::{Recording, holds_the_end, kind};
 use crate::replay::{Replay, replay};
 
 /// Replays a recording and compares.
@@ -22,37 +22,49 @@ pub fn judge(recording: &Recording) -> Result<(), Disagreement> {
     }
 }
 
-/// Both sides in the form in which they are compared.
-pub fn sides(recording: &Recording, replay: &Replay) -> (Vec<Value>, Vec<Value>) {
-    let mut ours = replay.events.clone();
-    if recording.parallel_normalised {
-        ours = forget_order_in_parallel(ours);
-    }
-    (as_recorded(recording.events.clone()), hide(ours, &recording.masks))
+pub fn compare(recording: &Recording, replay: &Replay) -> Result<(), Disagreement> {
+    Sides::of(recording, replay).compare(recording)
 }
 
-pub fn compare(recording: &Recording, replay: &Replay) -> Result<(), Disagreement> {
-    let (recorded, mut ours) = sides(recording, replay);
-    if !recording.holds_the_end() {
-        let named = |patterns: &[&str]| patterns.iter().any(|pattern| recording.id.contains(pattern));
-        if named(CUT_OFF) {
-            ours.truncate(recorded.len());
-        } else if !named(STILL_RUNNING) {
-            return Err(Disagreement::whole("the recording", "stops before the execution's end", "nothing says why"));
-        } else if replay.status != Status::Running {
-            return Err(Disagreement::whole("the execution", "still runs", format!("{:?}", replay.status)));
+/// Both histories in the form in which they are compared.
+pub struct Sides {
+    pub recorded: Vec<Value>,
+    pub ours: Vec<Value>,
+    status: Status,
+}
+
+impl Sides {
+    pub fn of(recording: &Recording, replay: &Replay) -> Self {
+        let mut ours = replay.events.clone();
+        if recording.parallel_normalised {
+            ours = forget_order_in_parallel(ours);
         }
+        Self { recorded: as_recorded(recording.events.clone()), ours: hide(ours, &recording.masks), status: replay.status.clone() }
     }
-    let mut names = Names::default();
-    names.any_text = recording.has_custom_masks();
-    names.random_ids = recording.nondeterminism.iter().any(|what| what == "States.UUID");
-    names.keep(&recording.definition);
-    names.keep(&recording.input);
-    let in_order = compare_in_order(&mut names.clone(), &recorded, &ours);
-    if in_order.is_err() && recording.is_interleaved() && !recording.parallel_normalised {
-        return compare_as_links(&mut names, &recorded, &ours).map_err(|_| in_order.expect_err("it was looked at"));
+
+    pub fn compare(&self, recording: &Recording) -> Result<(), Disagreement> {
+        let (recorded, mut ours) = (self.recorded.as_slice(), self.ours.as_slice());
+        if !holds_the_end(recorded) {
+            let named = |patterns: &[&str]| patterns.iter().any(|pattern| recording.id.contains(pattern));
+            if named(CUT_OFF) {
+                ours = &ours[..ours.len().min(recorded.len())];
+            } else if !named(STILL_RUNNING) {
+                return Err(Disagreement::whole("the recording", "stops before the execution's end", "nothing says why"));
+            } else if self.status != Status::Running {
+                return Err(Disagreement::whole("the execution", "still runs", format!("{:?}", self.status)));
+            }
+        }
+        let mut names = Names::default();
+        names.any_text = recording.has_custom_masks();
+        names.random_ids = recording.nondeterminism.iter().any(|what| what == "States.UUID");
+        names.keep(&recording.definition);
+        names.keep(&recording.input);
+        let in_order = compare_in_order(&mut names.clone(), recorded, ours);
+        if in_order.is_err() && recording.is_interleaved() && !recording.parallel_normalised {
+            return compare_as_links(&mut names, recorded, ours).map_err(|_| in_order.expect_err("it was looked at"));
+        }
+        in_order
     }
-    in_order
 }
 
 /// Event by event; those that were sorted and lost their ids as a bag, between the events that did not.
@@ -174,14 +186,14 @@ pub fn transcript(recording: &Recording) -> String {
     let mut lines = vec![format!("definition: {}", recording.definition), format!("input: {}", recording.input)];
     match replay(recording) {
         Ok(replay) => {
-            let (recorded, ours) = sides(recording, &replay);
+            let Sides { recorded, ours, .. } = Sides::of(recording, &replay);
             for index in 0..recorded.len().max(ours.len()) {
                 let show = |event: Option<&Value>| event.map_or_else(|| "-".to_owned(), compact);
-                let (recorded, ours) = (show(recorded.get(index)), show(ours.get(index)));
+                let (recorded, ours) = (recorded.get(index), ours.get(index));
                 if recorded == ours {
-                    lines.push(format!("both  {recorded}"));
+                    lines.push(format!("both  {}", show(ours)));
                 } else {
-                    lines.push(format!("AWS   {recorded}\nours  {ours}"));
+                    lines.push(format!("AWS   {}\nours  {}", show(recorded), show(ours)));
                 }
             }
             lines.push(format!("status: {:?}", replay.status));
@@ -195,6 +207,8 @@ pub fn transcript(recording: &Recording) -> String {
 /// An event in one line, its ids and type first.
 fn compact(event: &Value) -> String {
     let details = crate::recording::details(event);
+    let mut details: Vec<_> = details.into_iter().collect();
+    details.sort_by(|(one, _), (other, _)| one.cmp(other));
     let details = details.iter().filter(|(_, value)| value.get("truncated").is_none()).map(|(name, value)| format!("{name}={value}"));
     format!("{}<-{} {} {}", event["id"], event["previousEventId"], kind(event).unwrap_or("?"), details.collect::<Vec<_>>().join(" "))
 }

@@ -52,10 +52,12 @@ fn parse_objects(value: Value) -> Value {
 /// Dates become `date` in whatever text, and what a key calls a timestamp becomes `timestamp`.
 pub fn hide_times(value: Value) -> Value {
     static DATE: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})").expect("the pattern is well-formed")
+        let day = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])";
+        let time = r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):?[0-5]\d)";
+        Regex::new(&format!("{day}T{time}")).expect("the pattern is well-formed")
     });
     match value {
-        Value::String(text) => DATE.replace_all(&text, "date").into_owned().into(),
+        Value::String(text) if text.contains(':') => DATE.replace_all(&text, "date").into_owned().into(),
         Value::Array(items) => items.into_iter().map(hide_times).collect(),
         Value::Object(fields) => {
             let hide_field = |(name, field): (String, Value)| {
@@ -207,6 +209,13 @@ fn dates_and_timestamps_are_hidden() {
     let event =
         json!({ "timestamp": 1.5, "x": "at 2024-11-04T11:40:47.123Z!", "MyTimestamp": "2024-11-04T11:40:47+00:00", "y": "2024-11-04" });
     assert_eq!(hide(vec![event], &[]), [json!({ "timestamp": "timestamp", "x": "at date!", "MyTimestamp": "date", "y": "2024-11-04" })]);
+}
+
+#[test]
+fn what_is_no_date_is_not_hidden_as_one() {
+    for text in ["2016-13-05T21:29:29Z", "2016-12-05T25:29:29Z", "2016-12-05T21:29:29", "2016-12-05 21:29:29Z"] {
+        assert_eq!(hide(vec![json!({ "x": text, "timestamp": text })], &[]), [json!({ "x": text, "timestamp": "timestamp" })]);
+    }
 }
 
 #[test]

@@ -65,7 +65,7 @@ impl Recording {
 
     /// Whether it holds the execution's end; AWS's record of some stops before.
     pub fn holds_the_end(&self) -> bool {
-        self.events.last().and_then(kind).is_some_and(|kind| kind.starts_with("Execution") && kind != "ExecutionStarted")
+        holds_the_end(&self.events)
     }
 
     /// The role that `ExecutionStarted` names: a test may have hidden it there otherwise than in the context.
@@ -207,6 +207,11 @@ fn output(recorded: &Value) -> Json {
         Value::String(text) => Json::parse(text).unwrap_or_else(|_| recorded.clone().into()),
         parsed => parsed.clone().into(),
     }
+}
+
+/// Whether the last event ends the execution.
+pub fn holds_the_end(events: &[Value]) -> bool {
+    events.last().and_then(kind).is_some_and(|kind| kind.starts_with("Execution") && kind != "ExecutionStarted")
 }
 
 /// The event's type.

@@ -56,6 +56,14 @@ impl Script {
     }
 }
 
+/// The definition with a state `Caught`, where a state's `Catch` leads to it.
+pub(crate) fn with_caught(mut definition: Value, fields: &Value) -> Value {
+    if fields["Catch"].is_array() {
+        definition["States"]["Caught"] = json!({"Type": "Pass", "End": true});
+    }
+    definition
+}
+
 /// Runs a definition without tasks to its end.
 pub(crate) fn run(definition: Value) -> Driver {
     let mut driver = Driver::new(&definition);

@@ -1,6 +1,7 @@
 //! What an execution does beyond what AWS's recordings tell: time, trouble, siblings, going on.
 
 mod driver;
+mod paths;
 mod siblings;
 mod time;
 mod trouble;
@@ -43,9 +44,11 @@ fn the_same_stimuli_give_the_same_history() {
 
 #[test]
 fn a_history_that_grows_too_long_ends_the_execution() {
-    let run = run(
-        json!({"StartAt": "Round", "States": {"Round": {"Type": "Pass", "Next": "Again"}, "Again": {"Type": "Pass", "Next": "Round"}}}),
-    );
+    let run = run(json!({"StartAt": "Round", "States": {
+        "Round": {"Type": "Choice", "Choices": [{"Variable": "$.stop", "IsPresent": true, "Next": "Stop"}], "Default": "Again"},
+        "Again": {"Type": "Pass", "Next": "Round"},
+        "Stop": {"Type": "Succeed"},
+    }}));
     let Status::Failed(failure) = run.status() else { panic!("{:?}", run.status()) };
     assert_eq!(failure.error.as_deref(), Some("States.Runtime"));
     assert!(failure.cause.as_deref().is_some_and(|cause| cause.contains("25000")), "{failure:?}");

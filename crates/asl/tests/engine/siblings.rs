@@ -3,7 +3,7 @@
 use nightly_asl::{Status, Stimulus};
 use serde_json::{Value, json};
 
-use crate::driver::Driver;
+use crate::driver::{Driver, with_caught};
 
 fn task(next: Value) -> Value {
     let mut state = json!({"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"FunctionName": "work"}});
@@ -20,7 +20,7 @@ fn two_branches(fields: &Value) -> Value {
         ],
     });
     both.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
-    json!({"StartAt": "Both", "States": {"Both": both, "After": {"Type": "Pass", "End": true}, "Caught": {"Type": "Pass", "End": true}}})
+    with_caught(json!({"StartAt": "Both", "States": {"Both": both, "After": {"Type": "Pass", "End": true}}}), fields)
 }
 
 #[test]

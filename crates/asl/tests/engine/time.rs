@@ -3,7 +3,7 @@
 use nightly_asl::{Status, Stimulus};
 use serde_json::{Value, json};
 
-use crate::driver::Driver;
+use crate::driver::{Driver, with_caught};
 
 fn one_task(fields: &Value) -> Value {
     let mut state = json!({
@@ -11,7 +11,7 @@ fn one_task(fields: &Value) -> Value {
         "Parameters": {"FunctionName": "work", "Payload": {"token.$": "$$.Task.Token"}}, "End": true,
     });
     state.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
-    json!({"StartAt": "Work", "States": {"Work": state, "Caught": {"Type": "Pass", "End": true}}})
+    with_caught(json!({"StartAt": "Work", "States": {"Work": state}}), fields)
 }
 
 fn error(driver: &Driver) -> Option<String> {

@@ -138,7 +138,9 @@ impl Play<'_> {
         match fault {
             Some(Fault::Slow) => takes *= 4,
             Some(Fault::JobTimesOut) => takes = 1_800_000,
-            Some(Fault::EndsAtTheTimeout) => takes = self.warehouse.timeout_millis(&task.state).unwrap_or(3_600_000) - JOB_IS_SEEN_AFTER_MILLIS,
+            Some(Fault::EndsAtTheTimeout) => {
+                takes = self.warehouse.timeout_millis(&task.state).unwrap_or(3_600_000) - JOB_IS_SEEN_AFTER_MILLIS
+            }
             _ => {}
         }
         self.jobs.push(JobRun {
@@ -162,7 +164,10 @@ impl Play<'_> {
         self.queue.after_millis(takes, Due::JobEnds(number));
         if !lost {
             self.runs[run].doing.insert(task.id, Doing::Job(number));
-            self.queue.after_millis(100.min(takes), Due::Tell(run, Stimulus::Submitted { task: task.id, output: json!({"JobRunId": id}).into() }));
+            self.queue.after_millis(
+                100.min(takes),
+                Due::Tell(run, Stimulus::Submitted { task: task.id, output: json!({"JobRunId": id}).into() }),
+            );
         }
     }
 
@@ -333,7 +338,10 @@ impl Play<'_> {
             return Err(refused());
         }
         if value(":expired") != "EXPIRED" {
-            return Err(Failure::new("DynamoDB.ValidationException", format!("this rehearsal can't write {}", parameters["UpdateExpression"])));
+            return Err(Failure::new(
+                "DynamoDB.ValidationException",
+                format!("this rehearsal can't write {}", parameters["UpdateExpression"]),
+            ));
         }
         let next = nightly_domain::approval::Approval { status: ApprovalStatus::Expired { at }, ..stored.clone() };
         self.world.replace(Some(&stored), &next, now);
