@@ -1,7 +1,8 @@
 """Writes what the services answer, for the local TestState to hold mocked results against: `python -m local.response_shapes`.
 
-The names, types and limits come from the public models of the AWS SDK for Python. Run it again when a service's answer has changed
-or another call is to be known; the file is kept in the repository, so that nothing else needs this.
+The names, types and limits come from the public models of the AWS SDK for Python, in `botocore==1.41.0`: that is how the services
+were when TestState learnt to check (November 2025), and limits have grown since. Run it again for another call, or for a later
+version where AWS checks by that. The file is kept in the repository, so that nothing else needs this.
 """
 
 import json

@@ -101,38 +101,8 @@ pub(crate) fn state<'a>(machine: &'a Value, name: &str) -> State<'a> {
     states(machine).into_iter().find(|state| state.name == name).unwrap_or_else(|| panic!("there is no state {name}"))
 }
 
-/// The same state, to be changed.
-pub(crate) fn state_mut<'a>(machine: &'a mut Value, name: &str) -> &'a mut Value {
-    find_mut(machine, name).unwrap_or_else(|| panic!("there is no state {name}"))
-}
-
-fn find_mut<'a>(machine: &'a mut Value, name: &str) -> Option<&'a mut Value> {
-    let states = machine["States"].as_object_mut().expect("a machine has states");
-    for (key, fields) in states {
-        if key == name {
-            return Some(fields);
-        }
-        if let Some(branches) = fields.get_mut("Branches").and_then(Value::as_array_mut)
-            && let Some(found) = branches.iter_mut().find_map(|branch| find_mut(branch, name))
-        {
-            return Some(found);
-        }
-    }
-    None
-}
-
-/// Every string below a value, with the keys that lead to it.
-pub(crate) fn strings(value: &Value) -> Vec<&str> {
-    match value {
-        Value::String(text) => vec![text],
-        Value::Array(items) => items.iter().flat_map(strings).collect(),
-        Value::Object(fields) => fields.values().flat_map(strings).collect(),
-        _ => Vec::new(),
-    }
-}
-
 /// The JSONata inside `{% … %}`.
-pub(crate) fn expression(text: &str) -> Option<&str> {
+fn expression(text: &str) -> Option<&str> {
     text.strip_prefix("{%")?.strip_suffix("%}").map(str::trim)
 }
 

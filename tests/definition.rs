@@ -1,4 +1,4 @@
-//! What must hold for the definitions beyond being accepted by Step Functions.
+//! What must hold for the definitions beyond what `nightly-asl` checks in any definition.
 
 use std::collections::BTreeSet;
 
@@ -8,50 +8,6 @@ use crate::asl::{self, MACHINES, State, state, states};
 use crate::cloudformation::Template;
 use crate::integrations::{Integration, RESERVED_ERRORS};
 use crate::project;
-
-#[test]
-fn every_state_is_reachable() {
-    fn unreachable(machine: &Value) -> Vec<String> {
-        let all = machine["States"].as_object().expect("a machine has states");
-        let mut reached = BTreeSet::new();
-        let mut next = vec![machine["StartAt"].as_str().expect("a machine starts")];
-        while let Some(name) = next.pop() {
-            if reached.insert(name) {
-                next.extend(successors(all.get(name).unwrap_or_else(|| panic!("{name} does not exist"))));
-            }
-        }
-        let below = all.values().filter_map(|fields| fields.get("Branches")?.as_array()).flatten().flat_map(unreachable);
-        all.keys().filter(|name| !reached.contains(name.as_str())).cloned().chain(below).collect()
-    }
-    for machine in MACHINES {
-        assert_eq!(unreachable(&machine.definition()), Vec::<String>::new(), "{machine:?}");
-    }
-}
-
-fn successors(fields: &Value) -> Vec<&str> {
-    let rules = ["Choices", "Catch"].iter().filter_map(|field| fields.get(field)?.as_array()).flatten();
-    let by_rule = rules.filter_map(|rule| rule.get("Next")?.as_str());
-    ["Next", "Default"].iter().filter_map(|field| fields.get(field)?.as_str()).chain(by_rule).collect()
-}
-
-#[test]
-fn state_names_are_unique_across_branches() {
-    for machine in MACHINES {
-        let definition = machine.definition();
-        let names: Vec<&str> = states(&definition).iter().map(|state| state.name).collect();
-        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
-    }
-}
-
-#[test]
-fn every_task_has_a_timeout() {
-    for machine in MACHINES {
-        let definition = machine.definition();
-        let without: Vec<&str> =
-            tasks(&definition).filter(|task| !task.fields.contains_key("TimeoutSeconds")).map(|task| task.name).collect();
-        assert_eq!(without, Vec::<&str>::new());
-    }
-}
 
 #[test]
 fn every_retry_is_bounded_spread_out_and_capped() {
@@ -208,6 +164,12 @@ fn jobs_and_functions_give_up_before_their_states_do() {
         };
         assert!(own.expect("it is limited") < limit, "{}", task.name);
     }
+}
+
+fn successors(fields: &Value) -> Vec<&str> {
+    let rules = ["Choices", "Catch"].iter().filter_map(|field| fields.get(field)?.as_array()).flatten();
+    let by_rule = rules.filter_map(|rule| rule.get("Next")?.as_str());
+    ["Next", "Default"].iter().filter_map(|field| fields.get(field)?.as_str()).chain(by_rule).collect()
 }
 
 /// The names of the paragraph that lists all errors.

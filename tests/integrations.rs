@@ -1,12 +1,9 @@
-//! What the definition may call: the integrations it uses, as the Step Functions and the services' API references have them.
+//! What the definition calls, and what that asks of the role and of the rules for errors, as the Step Functions and the services' API
+//! references have it. Whether a call exists and has its arguments is for the checks of `nightly-asl`.
 
-/// One `Resource` without its pattern, and what Step Functions demands of it.
+/// One `Resource` without its pattern.
 pub(crate) struct Integration {
     pub(crate) resource: &'static str,
-    /// Request-response always exists; these come on top: `.sync`, `.waitForTaskToken`.
-    pub(crate) patterns: &'static [&'static str],
-    /// Arguments without which the call is refused.
-    pub(crate) required: &'static [&'static str],
     /// What the night's role must allow.
     pub(crate) actions: &'static [&'static str],
     /// Before the dot of every error that the service returns.
@@ -30,8 +27,6 @@ impl Integration {
 pub(crate) const ALL: &[Integration] = &[
     Integration {
         resource: "glue:startJobRun",
-        patterns: &[".sync"],
-        required: &["JobName"],
         actions: &["glue:StartJobRun", "glue:GetJobRun", "glue:GetJobRuns", "glue:BatchStopJobRun"],
         error_prefix: "Glue",
         errors: &[
@@ -48,8 +43,6 @@ pub(crate) const ALL: &[Integration] = &[
     },
     Integration {
         resource: "lambda:invoke",
-        patterns: &[".waitForTaskToken"],
-        required: &["FunctionName"],
         actions: &["lambda:InvokeFunction"],
         error_prefix: "Lambda",
         errors: &[
@@ -60,82 +53,42 @@ pub(crate) const ALL: &[Integration] = &[
             "TooManyRequestsException",
         ],
     },
-    Integration {
-        resource: "aws-sdk:glue:getTable",
-        patterns: &[],
-        required: &["DatabaseName", "Name"],
-        actions: &["glue:GetTable"],
-        error_prefix: "Glue",
-        errors: GLUE_SDK_ERRORS,
-    },
+    Integration { resource: "aws-sdk:glue:getTable", actions: &["glue:GetTable"], error_prefix: "Glue", errors: GLUE_SDK_ERRORS },
     Integration {
         resource: "aws-sdk:glue:createPartition",
-        patterns: &[],
-        required: &["DatabaseName", "TableName", "PartitionInput"],
         actions: &["glue:CreatePartition"],
         error_prefix: "Glue",
         errors: GLUE_SDK_ERRORS,
     },
     Integration {
         resource: "aws-sdk:glue:startDataQualityRulesetEvaluationRun",
-        patterns: &[],
-        required: &["DataSource", "Role", "RulesetNames"],
         actions: &["glue:StartDataQualityRulesetEvaluationRun", "iam:PassRole"],
         error_prefix: "Glue",
         errors: GLUE_SDK_ERRORS,
     },
     Integration {
         resource: "aws-sdk:glue:getDataQualityRulesetEvaluationRun",
-        patterns: &[],
-        required: &["RunId"],
         actions: &["glue:GetDataQualityRulesetEvaluationRun"],
         error_prefix: "Glue",
         errors: GLUE_SDK_ERRORS,
     },
     Integration {
         resource: "aws-sdk:glue:getDataQualityResult",
-        patterns: &[],
-        required: &["ResultId"],
         actions: &["glue:GetDataQualityResult"],
         error_prefix: "Glue",
         errors: GLUE_SDK_ERRORS,
     },
-    Integration {
-        resource: "dynamodb:updateItem",
-        patterns: &[],
-        required: &["TableName", "Key"],
-        actions: &["dynamodb:UpdateItem"],
-        error_prefix: "DynamoDB",
-        errors: DYNAMODB_ERRORS,
-    },
-    Integration {
-        resource: "dynamodb:getItem",
-        patterns: &[],
-        required: &["TableName", "Key"],
-        actions: &["dynamodb:GetItem"],
-        error_prefix: "DynamoDB",
-        errors: DYNAMODB_ERRORS,
-    },
+    Integration { resource: "dynamodb:updateItem", actions: &["dynamodb:UpdateItem"], error_prefix: "DynamoDB", errors: DYNAMODB_ERRORS },
+    Integration { resource: "dynamodb:getItem", actions: &["dynamodb:GetItem"], error_prefix: "DynamoDB", errors: DYNAMODB_ERRORS },
     Integration {
         resource: "athena:startQueryExecution",
-        patterns: &[".sync"],
-        required: &["QueryString", "WorkGroup"],
         actions: &["athena:StartQueryExecution", "athena:StopQueryExecution", "athena:GetQueryExecution", "athena:GetDataCatalog"],
         error_prefix: "Athena",
         errors: ATHENA_ERRORS,
     },
-    Integration {
-        resource: "athena:getQueryResults",
-        patterns: &[],
-        required: &["QueryExecutionId"],
-        actions: &["athena:GetQueryResults"],
-        error_prefix: "Athena",
-        errors: ATHENA_ERRORS,
-    },
+    Integration { resource: "athena:getQueryResults", actions: &["athena:GetQueryResults"], error_prefix: "Athena", errors: ATHENA_ERRORS },
     Integration {
         resource: "sqs:sendMessage",
-        patterns: &[".waitForTaskToken"],
-        required: &["QueueUrl", "MessageBody"],
         actions: &["sqs:SendMessage"],
         error_prefix: "SQS",
         errors: &["AmazonSQSException", "SdkClientException"],

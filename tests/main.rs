@@ -8,7 +8,6 @@ mod cloudformation;
 mod definition;
 mod events;
 mod expressions;
-mod faults;
 mod integrations;
 mod nights;
 mod project;

@@ -1,6 +1,6 @@
 //! What is wrong with a definition, before anything runs.
 //!
-//! [`text`] reads a definition as CreateStateMachine gets it, [`template`] one in which `${Name}` still stands for what a deployment
+//! [`text`] reads a definition as `CreateStateMachine` gets it, [`template`] one in which `${Name}` still stands for what a deployment
 //! puts there. Both give every finding at once, each with its place, the reason and what to do.
 //!
 //! What AWS itself refuses has [`Severity::Error`]: its code, its words (where a record of them exists) and its order. Everything
@@ -87,7 +87,7 @@ pub fn definition(definition: &Value, kind: Kind) -> Vec<Finding> {
     checked(definition, kind, Placeholders::Replaced)
 }
 
-/// What CreateStateMachine and UpdateStateMachine say of a definition with these findings, if AWS refuses it: the text of the
+/// What `CreateStateMachine` and `UpdateStateMachine` say of a definition with these findings, if AWS refuses it: the text of the
 /// exception `InvalidDefinition`.
 pub fn refusal(findings: &[Finding]) -> Option<String> {
     let refused: Vec<String> = findings
@@ -95,14 +95,13 @@ pub fn refusal(findings: &[Finding]) -> Option<String> {
         .filter(|finding| finding.severity == Severity::Error)
         .map(|finding| {
             let location = if finding.location.is_empty() { "null" } else { &finding.location };
-            // The sentence for text that is no JSON ends with its place already.
             format!("{}: {} at {location}", finding.code, finding.message)
         })
         .collect();
     (!refused.is_empty()).then(|| format!("Invalid State Machine Definition: '{}'", refused.join(", ")))
 }
 
-/// The answer of ValidateStateMachineDefinition: errors are what AWS refuses, everything else counts as a warning. `least` is the
+/// The answer of `ValidateStateMachineDefinition`: errors are what AWS refuses, everything else counts as a warning. `least` is the
 /// least severity to tell.
 pub fn validation(findings: &[Finding], least: Severity) -> Value {
     let diagnostic = |finding: &Finding| {
@@ -172,7 +171,7 @@ fn checked(definition: &Value, kind: Kind, placeholders: Placeholders) -> Vec<Fi
         names: BTreeMap::new(),
         labels: BTreeSet::new(),
         reads: Vec::new(),
-        passes_task_token: false,
+        token: Token::default(),
     };
     let Some(fields) = definition.as_object() else {
         checker.findings.refused("/", "Expected value of type [OBJECT]", "A definition is a JSON object with StartAt and States.");
@@ -213,8 +212,17 @@ struct Checker<'a> {
     labels: BTreeSet<&'a str>,
     /// What the state at hand reads.
     reads: Vec<workflow::Read>,
-    /// Whether what was looked at last hands a task token on.
-    passes_task_token: bool,
+    /// What the state at hand does with its task token.
+    token: Token,
+}
+
+/// What is read of a task token.
+#[derive(Default)]
+struct Token {
+    /// Whether it goes into the task, by itself or with what it is a part of.
+    passed: bool,
+    /// Where it is read by itself.
+    read_at: Option<String>,
 }
 
 impl<'a> Checker<'a> {

@@ -1,6 +1,6 @@
 //! What paths and expressions of a state see.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use serde_json::Value;
@@ -35,10 +35,6 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(make: &'a dyn Fn() -> Value) -> Self {
-        Self::with_fields(make, &|_, _| None)
-    }
-
     /// `one` tells a single field, such as `Execution` `Name`, without making the others; what it doesn't tell is looked up
     /// in the whole.
     pub(crate) fn with_fields(make: &'a dyn Fn() -> Value, one: &'a dyn Fn(&str, &str) -> Option<Json>) -> Self {
@@ -135,16 +131,5 @@ impl Fault {
     /// A fault of JSONata.
     pub(crate) fn query(location: impl Into<String>, message: impl Into<String>) -> Self {
         Self { error: Self::QUERY, location: Some(location.into()), message: message.into() }
-    }
-}
-
-/// A counter that gives each number once.
-#[derive(Default)]
-pub(crate) struct Counter(Cell<u64>);
-
-impl Counter {
-    pub(crate) fn next(&self) -> u64 {
-        self.0.set(self.0.get() + 1);
-        self.0.get()
     }
 }

@@ -30,7 +30,7 @@ impl Machine {
     /// Reads a definition; gives what is wrong with it otherwise.
     pub fn load(definition: &Value, kind: Kind) -> Result<Self, Vec<Finding>> {
         let refused: Vec<_> =
-            check::definition(definition, kind).into_iter().filter(|finding| finding.severity == Severity::Error).collect();
+            check::definition(definition, kind).into_iter().filter(|finding| finding.severity.prevents_running()).collect();
         if !refused.is_empty() {
             return Err(refused);
         }
@@ -72,13 +72,6 @@ impl Wrong {
 pub(crate) struct Flow {
     pub(crate) start: usize,
     pub(crate) states: Vec<Rc<State>>,
-}
-
-impl Flow {
-    /// The state of that name, in this flow only.
-    pub(crate) fn state(&self, name: &str) -> Option<&Rc<State>> {
-        self.states.iter().find(|state| &*state.name == name)
-    }
 }
 
 /// The query language of a state.

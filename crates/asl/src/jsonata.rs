@@ -17,13 +17,14 @@ use jsonata_core::parser;
 use jsonata_core::value::{JArray, JMap, JValue};
 use serde_json::Value;
 
-pub(crate) use self::functions::is_known as is_known_function;
-pub(crate) use self::mentions::{ContextMentions, Mentions};
+pub(crate) use self::functions::names as functions;
+pub(crate) use self::wording::unparsed;
 
 use self::functions::{Function, Surroundings};
+use self::mentions::{ContextMentions, Mentions, Part};
 use self::native::Native;
 use crate::context::{Fault, Scope};
-use crate::value::Json;
+use crate::value::{Form, Json};
 
 /// A field's value with every expression in it compiled once; what holds no expression is kept as it is.
 pub(crate) struct Query(Template);
@@ -34,18 +35,6 @@ impl Query {
         Template::compile(value, field.to_owned()).map(Self)
     }
 
-    /// Whether there is an expression in it.
-    pub(crate) fn is_dynamic(&self) -> bool {
-        !matches!(self.0, Template::Constant(_))
-    }
-
-    /// Every expression in it with what it mentions, and where it stands.
-    pub(crate) fn mentions(&self) -> Vec<(&str, &Mentions)> {
-        let mut mentions = Vec::new();
-        self.0.each_expression(&mut |expression| mentions.push((&*expression.location, &expression.mentions)));
-        mentions
-    }
-
     pub(crate) fn evaluate(&self, scope: &Scope<'_>) -> Result<Json, Fault> {
         self.0.json(scope)
     }
@@ -54,7 +43,7 @@ impl Query {
     pub(crate) fn typed(&self, scope: &Scope<'_>, expected: Expected) -> Result<Json, Fault> {
         let json = self.0.json(scope)?;
         match &self.0 {
-            Template::Expression(expression) if !expected.accepts(json.value()) => {
+            Template::Expression(expression) if !expected.accepts(&json) => {
                 Err(expression.fault(&wording::unexpected_type(expected, &json)))
             }
             _ => Ok(json),
@@ -81,19 +70,19 @@ pub(crate) enum Expected {
     Boolean,
     Integer,
     Number,
-    Object,
     String,
 }
 
 impl Expected {
-    pub(crate) fn accepts(self, value: &Value) -> bool {
-        match self {
-            Self::Array => value.is_array(),
-            Self::Boolean => value.is_boolean(),
-            Self::Integer => value.as_f64().is_some_and(|number| number.fract() == 0.0),
-            Self::Number => value.is_number(),
-            Self::Object => value.is_object(),
-            Self::String => value.is_string(),
+    fn accepts(self, json: &Json) -> bool {
+        match (self, json.form()) {
+            (Self::Array, Form::Plain(Value::Array(_)) | Form::Jsonata(JValue::Array(_)))
+            | (Self::Boolean, Form::Plain(Value::Bool(_)) | Form::Jsonata(JValue::Bool(_)))
+            | (Self::Number, Form::Plain(Value::Number(_)) | Form::Jsonata(JValue::Number(_)))
+            | (Self::String, Form::Plain(Value::String(_)) | Form::Jsonata(JValue::String(_))) => true,
+            (Self::Integer, Form::Plain(Value::Number(number))) => number.as_f64().is_some_and(|number| number.fract() == 0.0),
+            (Self::Integer, Form::Jsonata(JValue::Number(number))) => number.fract() == 0.0,
+            _ => false,
         }
     }
 }
@@ -151,15 +140,6 @@ impl Template {
         }
     }
 
-    fn each_expression<'a>(&'a self, tell: &mut impl FnMut(&'a Expression)) {
-        match self {
-            Self::Constant(_) => {}
-            Self::Expression(expression) => tell(expression),
-            Self::Array(items) => items.iter().for_each(|item| item.each_expression(tell)),
-            Self::Object(fields) => fields.iter().for_each(|(_, field)| field.each_expression(tell)),
-        }
-    }
-
     fn json(&self, scope: &Scope<'_>) -> Result<Json, Fault> {
         match self {
             Self::Constant(json) => Ok(json.clone()),
@@ -192,7 +172,12 @@ struct Expression {
     /// Those that the evaluator is to be given.
     functions: Vec<Function>,
     native: Option<Native>,
+    /// It is deeper than Step Functions goes, so it fails.
+    too_deep: bool,
 }
+
+/// Step Functions goes no deeper than this into an expression, and into the calls of its functions.
+const DEEPEST: usize = 100;
 
 impl Expression {
     fn compile(source: &str, location: String) -> Result<Self, Refusal> {
@@ -203,10 +188,11 @@ impl Expression {
             let code = if unsupported.is_syntax() { INVALID } else { "UNSUPPORTED_JSONATA_EXPRESSION" };
             refusal(code, unsupported.to_string())
         })?;
-        let native = Native::build(&ast, &constant);
+        let too_deep = tree::depth(&ast) > DEEPEST;
+        let native = if too_deep { None } else { Native::build(&ast, &constant) };
         let names = mentions.functions.iter().chain(&mentions.variables);
         let functions = names.filter_map(|name| Function::named(name)).collect();
-        Ok(Self { source: source.to_owned(), location, ast, mentions, functions, native })
+        Ok(Self { source: source.to_owned(), location, ast, mentions, functions, native, too_deep })
     }
 
     /// JSON, without the marks that JSONata leaves on arrays.
@@ -222,6 +208,9 @@ impl Expression {
     }
 
     fn evaluate(&self, scope: &Scope<'_>) -> Result<JValue, Fault> {
+        if self.too_deep {
+            return Err(self.fault(&format!("threw an error during evaluation: {}", wording::TOO_DEEP)));
+        }
         let surroundings = Rc::new(Surroundings { random: scope.random.clone(), now: scope.now });
         let result = self.run(&self.ast, scope, &surroundings);
         scope.random.continue_from(&surroundings.random);
@@ -261,24 +250,23 @@ impl Expression {
 
 /// The parts of `$states` that an expression mentions.
 fn states(mentions: &Mentions, scope: &Scope<'_>) -> JMap {
-    let all = mentions.states;
+    let reads = |part| mentions.states.contains(&part) || mentions.states.contains(&Part::Whole);
     let mut states = JMap::default();
-    if all || mentions.input {
+    if reads(Part::Input) {
         states.insert("input".to_owned(), scope.input.jsonata().clone());
     }
-    match &mentions.context {
-        ContextMentions::Fields(fields) if !all => {
-            states.insert("context".to_owned(), context_of(fields, scope));
-        }
-        ContextMentions::Nothing if !all => {}
-        _ => {
-            states.insert("context".to_owned(), scope.context.json().jsonata().clone());
-        }
+    let context = match &mentions.context {
+        ContextMentions::Fields(fields) if !reads(Part::Whole) => Some(context_of(fields, scope)),
+        ContextMentions::Nothing if !reads(Part::Whole) => None,
+        _ => Some(scope.context.json().jsonata().clone()),
+    };
+    if let Some(context) = context {
+        states.insert("context".to_owned(), context);
     }
-    if let Some(result) = scope.result.filter(|_| all || mentions.result) {
+    if let Some(result) = scope.result.filter(|_| reads(Part::Result)) {
         states.insert("result".to_owned(), result.jsonata().clone());
     }
-    if let Some(error_output) = scope.error_output.filter(|_| all || mentions.error_output) {
+    if let Some(error_output) = scope.error_output.filter(|_| reads(Part::ErrorOutput)) {
         states.insert("errorOutput".to_owned(), error_output.jsonata().clone());
     }
     states
@@ -300,7 +288,7 @@ fn context_of(fields: &[(Rc<str>, Rc<str>)], scope: &Scope<'_>) -> JValue {
 fn limits(mentions: &Mentions) -> EvaluatorOptions {
     EvaluatorOptions {
         timeout_ms: mentions.recursive.then_some(1000),
-        max_stack_depth: Some(100),
+        max_stack_depth: Some(DEEPEST),
         max_sequence_length: Some(873_000),
         ..EvaluatorOptions::default()
     }
@@ -314,7 +302,7 @@ fn constant(ast: &AstNode) -> Option<JValue> {
         _ => {}
     }
     let found = mentions::analyse(ast).ok()?;
-    let is_pure = |name: &Rc<str>| is_known_function(name) && Function::named(name).is_none_or(Function::is_pure);
+    let is_pure = |name: &Rc<str>| functions::is_known(name) && Function::named(name).is_none_or(Function::is_pure);
     let nothing = Mentions { functions: found.functions.clone(), ..Mentions::default() };
     if found != nothing || !found.functions.iter().all(is_pure) {
         return None;

@@ -110,6 +110,29 @@ impl Path {
         Ok(whole)
     }
 
+    /// Only names and indices: it leads to one place at most, as `ResultPath` and others demand. Functions aren't names
+    /// there, though they are read as such.
+    pub(crate) fn is_reference(&self) -> bool {
+        self.steps.iter().all(|step| match step {
+            Step::Property(name) => !name.ends_with("()"),
+            Step::Index(_) => true,
+            _ => false,
+        })
+    }
+
+    /// The variable that it starts from.
+    pub(crate) fn variable(&self) -> Option<&str> {
+        match &self.root {
+            Root::Variable(name) => Some(name),
+            Root::Input | Root::Context => None,
+        }
+    }
+
+    /// The names that it goes along, if it has nothing else.
+    pub(crate) fn names(&self) -> Option<Vec<&str>> {
+        self.steps.iter().map(|step| if let Step::Property(name) = step { Some(&**name) } else { None }).collect()
+    }
+
     /// Whether it starts from the context object.
     pub(crate) fn is_of_context(&self) -> bool {
         self.root == Root::Context
@@ -148,6 +171,7 @@ fn place_of<'a>(place: &'a mut Value, step: &Step) -> Option<&'a mut Value> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -268,5 +292,69 @@ mod tests {
         refused("$.l[2]", json!({"l": [5, 6]}));
         refused("$.a.b", json!({"a": "text"}));
         refused("$.a", json!([1]));
+    }
+
+    #[test]
+    fn a_reference_path_has_names_and_indices_only() {
+        for (path, reference) in [
+            ("$", true),
+            ("$.a['b'][0]", true),
+            ("$$.a", true),
+            ("$v.a", true),
+            ("$.a[*]", false),
+            ("$.a[0,1]", false),
+            ("$.a[1:]", false),
+            ("$..a", false),
+            ("$.a['b','c']", false),
+            ("$.a[?(@.b == ']')].c", false),
+            ("$.a.length()", false),
+        ] {
+            assert_eq!(Path::parse(path).unwrap().is_reference(), reference, "{path}");
+        }
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (-2..3).prop_map(Value::from),
+            "[ab]".prop_map(Value::from)
+        ];
+        leaf.prop_recursive(3, 24, 3, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+                proptest::collection::vec(("[ab]", inner), 0..3).prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_of_any_steps_finds_something_or_says_why_not(
+            steps in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    ".a", "['b']", "['a','b']", "[0]", "[-1]", "[-9223372036854775808]", "[0,1]", "[1:]", "[:-1]", "[-2:9]", "[*]", ".*",
+                    "..a", "..[0]", "..*", "[?(@.a)]", "..[?(@.a == 1)]", "[?(!(@.b > 0) || $.a == 'b')]",
+                ]),
+                0..4,
+            ),
+            input in any_value(),
+        ) {
+            let path = format!("${}", steps.concat());
+            let definite = steps.iter().all(|step| matches!(*step, ".a" | "['b']" | "['a','b']" | "[0]" | "[-1]" | "[-9223372036854775808]"));
+            if let Ok(found) = evaluate(&path, input) {
+                prop_assert!(definite || found.is_array(), "{} gave {}", path, found);
+            }
+        }
+
+        #[test]
+        fn what_is_put_is_found_there(steps in proptest::collection::vec(proptest::sample::select(vec![".a", "['b']", "[0]"]), 1..4), input in any_value()) {
+            let path = Path::parse(&format!("${}", steps.concat())).unwrap();
+            if let Ok(put) = path.put(&input, &json!("new")) {
+                let put = Json::from(put);
+                let found = testing::scope(&put, |scope| path.evaluate(scope)).map(|json| json.value().clone());
+                prop_assert_eq!(found, Ok(json!("new")));
+            }
+        }
     }
 }

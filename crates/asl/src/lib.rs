@@ -28,5 +28,5 @@ mod value;
 
 pub use definition::{Machine, Pattern, Resource};
 pub use execution::{Closed, Command, Execution, Identity, Start, Status, Stimulus, Task, TaskId, TimerId};
-pub use history::{Detail, Event};
+pub use history::{Call, Detail, Event};
 pub use value::{Failure, Instant, Json};

@@ -63,6 +63,14 @@ impl Selector {
         if text.starts_with('$') { Path::parse(text).map(Self::Path) } else { Intrinsic::parse(text).map(Self::Call) }
     }
 
+    /// The paths in it, also those among a function's arguments.
+    pub(crate) fn paths(&self) -> Vec<&Path> {
+        match self {
+            Self::Path(path) => vec![path],
+            Self::Call(call) => call.paths(),
+        }
+    }
+
     /// `field` is the key or the field that it stands in, such as `name.$` or `ErrorPath`.
     pub(crate) fn evaluate(&self, scope: &Scope<'_>, field: &str) -> Result<Json, Fault> {
         let path = match self {
@@ -73,17 +81,11 @@ impl Selector {
             Ok(json) => Ok(json),
             // AWS gives no error here, as it does in every other place.
             Err(Miss::PastTheEnd(_)) => Ok(Json::null()),
-            Err(Miss::Absent(_)) => {
-                // A path into the context object is told as a path of its own, with the object that it was looked up in.
-                let (text, looked_up_in) = match path.text().strip_prefix('$').filter(|_| path.is_of_context()) {
-                    Some(inside) => (inside, scope.context.json()),
-                    None => (path.text(), scope.input),
-                };
-                let input = looked_up_in.text();
-                Err(Fault::runtime(format!(
-                    "The JSONPath '{text}' specified for the field '{field}' could not be found in the input '{input}'"
-                )))
-            }
+            Err(Miss::Absent(_)) => Err(Fault::runtime(format!(
+                "The JSONPath '{}' specified for the field '{field}' could not be found in the input '{}'",
+                path.text(),
+                if path.is_of_context() { scope.context.json().text() } else { scope.input.text() }
+            ))),
             Err(Miss::Inapplicable(reason)) => Err(Fault::runtime(reason)),
             Err(Miss::NoInput) => Err(Fault::runtime(Miss::NO_INPUT)),
         }
@@ -194,7 +196,7 @@ mod tests {
         );
         missing(
             json!({"name.$": "$$.No"}),
-            r#"The JSONPath '$.No' specified for the field 'name.$' could not be found in the input '{"Execution":{"Input":{"from":"execution"}}}'"#,
+            r#"The JSONPath '$$.No' specified for the field 'name.$' could not be found in the input '{"Execution":{"Input":{"from":"execution"}}}'"#,
         );
         missing(json!({"name.$": "$.a[0]"}), "Filter: [0] can only be applied to arrays. Current context is: 1");
     }

@@ -7,10 +7,10 @@
 mod context;
 mod request;
 mod responses;
+#[cfg(test)]
+mod tests;
 
-use std::collections::BTreeSet;
-
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::definition::{Machine, Resource};
 use crate::execution::Task;
@@ -61,7 +61,10 @@ pub fn test_state(
     call: &mut dyn FnMut(&Task) -> Result<Json, Failure>,
 ) -> Result<Value, TestStateError> {
     let Request { name, state, input, variables, level, role, mock, context, configuration } = Request::read(request)?;
-    let machine = by_itself(&name, &state)?;
+    let machine = Machine::read(&request::by_itself(&name, &state)).map_err(|wrong| TestStateError {
+        name: "InvalidDefinition",
+        message: format!("Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: {} at {}'", wrong.message, wrong.location),
+    })?;
     let context = context.unwrap_or_else(|| context::made(&name, &input, role.as_deref(), circumstances));
     let done = match mock {
         Some(Mock::Result { result, validation }) => {
@@ -89,19 +92,6 @@ pub fn test_state(
     let tried = trial::attempt(setup, done)
         .map_err(|_| TestStateError::invalid("Map iteration failure count must be less than or equal to the number of Map iterations"))?;
     Ok(answer(&tried, &input, level))
-}
-
-/// A state machine of the state alone; wherever it leads to is an end.
-fn by_itself(name: &str, state: &Map<String, Value>) -> Result<Machine, TestStateError> {
-    let rules = ["Choices", "Catch"].iter().filter_map(|field| state.get(*field)?.as_array()).flatten();
-    let by_rule = rules.filter_map(|rule| rule.get("Next")?.as_str());
-    let next: BTreeSet<&str> = ["Next", "Default"].iter().filter_map(|field| state.get(*field)?.as_str()).chain(by_rule).collect();
-    let mut states: Map<String, Value> = next.into_iter().map(|name| (name.to_owned(), json!({"Type": "Succeed"}))).collect();
-    states.insert(name.to_owned(), Value::Object(state.clone()));
-    Machine::read(&json!({"StartAt": name, "States": states})).map_err(|wrong| TestStateError {
-        name: "InvalidDefinition",
-        message: format!("Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: {} at {}'", wrong.message, wrong.location),
-    })
 }
 
 fn answer(tried: &Tried, input: &Json, level: Level) -> Value {

@@ -13,7 +13,7 @@ pub(crate) fn scope<Answer>(input: &Json, ask: impl FnOnce(&Scope<'_>) -> Answer
     let make = || json!({"Execution": {"Input": {"from": "execution"}}});
     ask(&Scope {
         input,
-        context: &Context::new(&make),
+        context: &Context::with_fields(&make, &|_, _| None),
         result: None,
         error_output: None,
         variables: &variables,

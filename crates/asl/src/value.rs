@@ -221,6 +221,7 @@ pub struct Instant(pub i64);
 
 impl Instant {
     /// This instant and so many milliseconds.
+    #[must_use]
     pub fn plus_millis(self, millis: i64) -> Self {
         Self(self.0.saturating_add(millis))
     }

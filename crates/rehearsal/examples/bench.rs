@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use std::thread;
 use std::time::Instant;
 
-use nightly_rehearsal::{Rehearsal, Seconds, Task, Tasks, deployed, on_threads};
+use nightly_asl::{Json, Pattern, Task};
+use nightly_rehearsal::{Chance, Course, Rehearsal, Tasks, deployed, on_threads};
 use serde_json::{Value, json};
 
 fn main() {
@@ -56,7 +57,9 @@ fn stubbed() -> Rehearsal {
     let payload = |value: Value| json!({"ExecutedVersion": "$LATEST", "Payload": value, "StatusCode": 200});
     let rules: Vec<_> =
         (1..=8).map(|rule| json!({"Name": format!("Rule_{rule}"), "Description": "RowCount > 0", "Result": "PASS"})).collect();
-    let verdict = json!({"decision": "APPROVED", "by": "A. Berg", "at": "2026-11-21T02:31:00Z", "evidenceDigest": "0".repeat(64), "orderLines": 48212});
+    let verdict = json!({
+        "decision": "APPROVED", "by": "A. Berg", "at": "2026-11-21T02:31:00Z", "evidenceDigest": "0".repeat(64), "orderLines": 48212
+    });
     let rows = json!({"ResultSet": {"Rows": [{"Data": [{"VarCharValue": "_col0"}]}, {"Data": [{"VarCharValue": "48212"}]}]}});
     let answers = [
         ("EnrichCurrency", vec![payload(json!({"effectiveDate": "2026-11-20", "currencies": ["EUR", "USD"]}))]),
@@ -68,18 +71,32 @@ fn stubbed() -> Rehearsal {
         ("CountPublished", vec![json!({"QueryExecution": {"QueryExecutionId": "query-1"}})]),
         ("ReadCount", vec![rows]),
     ];
-    let takes = Seconds { least: 1.0, most: 240.0 };
-    let quick = Seconds { least: 0.05, most: 2.0 };
-    let of_states: BTreeMap<_, _> =
-        answers.into_iter().map(|(state, results)| (state.to_owned(), Task { takes: quick, results, ..Task::default() })).collect();
-    let tasks = Tasks {
-        input: json!({"scheduledTime": "2026-11-21T01:00:00Z"}),
-        starts_at: nightly_asl::Instant(1_795_222_800_000),
-        of_states,
-        otherwise: Task { takes, data_processing_units: 2.0, ..Task::default() },
-    };
-    let rehearsal = Rehearsal::of(&deployed(), tasks).expect("the deployed definition is right");
+    let stubs = Stubs(answers.map(|(state, answers)| (state, answers.into_iter().map(Json::from).collect())).into());
+    let rehearsal = Rehearsal::of(&deployed(), stubs).expect("the deployed definition is right");
     let outcome = rehearsal.night(0).outcome;
     assert_eq!(outcome.name(), "PUBLISHED", "{outcome:?}");
     rehearsal
+}
+
+/// What the tasks of some states answer, in the order of the states' entries. All others answer what a job does.
+struct Stubs(BTreeMap<&'static str, Vec<Json>>);
+
+impl Tasks for Stubs {
+    fn starts_at(&self) -> nightly_asl::Instant {
+        nightly_asl::Instant(1_795_222_800_000)
+    }
+
+    fn input(&self, _seed: u64) -> Json {
+        json!({"scheduledTime": "2026-11-21T01:00:00Z"}).into()
+    }
+
+    fn course(&self, call: &Task, _at: nightly_asl::Instant, mut chance: Chance) -> Course {
+        let takes = chance.between(50, 20_000);
+        let entry = usize::try_from(call.entry).unwrap_or(usize::MAX);
+        let answers = self.0.get(&*call.state);
+        let answer = answers.and_then(|answers| answers.get(entry).or(answers.last())).cloned();
+        let answer = answer.unwrap_or_else(|| json!({"Id": "jr_1", "JobRunState": "SUCCEEDED"}).into());
+        let waits = call.resource.pattern != Pattern::RequestResponse;
+        Course { submitted: waits.then(|| (20, Json::empty())), end: Some((takes, Ok(answer))), ..Course::default() }
+    }
 }

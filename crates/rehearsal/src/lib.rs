@@ -2,8 +2,8 @@
 //! held in memory and goes wrong where a seed says so.
 //!
 //! [`Rehearsal::of_the_warehouse`] rehearses our own night: the real functions, the people who are asked, and what AWS does around them.
-//! [`Rehearsal::of`] rehearses any definition, whose [`Tasks`] say what becomes of each call. A [`Night`] tells all that happened, and what must not
-//! have happened ([`Violation`]). The same seed is the same night, byte for byte.
+//! [`Rehearsal::of`] rehearses any definition, whose [`Tasks`] say what becomes of each call. A [`Night`] tells all that
+//! happened, and what must not have happened ([`Violation`]). The same seed is the same night, byte for byte.
 //!
 //! A rehearsal stays on the thread that made it; [`on_threads`] spreads seeds over several.
 

@@ -1,6 +1,8 @@
 //! What a history says about states: when each was entered and left, how its task was tried and failed, how many transitions are billed.
 
-use nightly_asl::{Detail, Event, Failure};
+use std::rc::Rc;
+
+use nightly_asl::{Call, Detail, Event, Failure};
 
 use crate::{End, Try, Visit};
 
@@ -48,6 +50,10 @@ struct Open {
     parent: Option<usize>,
     /// Its branches or items are over, though it isn't left yet, or never will be.
     over: bool,
+    /// What its task calls.
+    call: Option<Rc<Call>>,
+    /// A redrive may go on with it: what follows is told as the redrive's, not as the state's.
+    resumable: bool,
 }
 
 impl Reader {
@@ -69,11 +75,12 @@ impl Reader {
                     ended: event.at,
                     waits_for_token: false,
                 });
-                self.open.push(Open { parent: before.inside, over: false });
+                self.open.push(Open { parent: before.inside, over: false, call: None, resumable: false });
                 return Place { visit: Some(self.visits.len() - 1), inside: before.inside };
             }
             Detail::StateExited { name, .. } => {
-                let Some(at) = self.upward(before.visit, |visit, _| *visit.state == **name && visit.left.is_none()) else { return before };
+                let left = self.upward(before.visit, |visit, _| *visit.state == **name && visit.left.is_none());
+                let Some(at) = left.or_else(|| self.resume(|visit, _| *visit.state == **name)) else { return before };
                 let visit = &mut self.visits[at];
                 (visit.left, visit.ended) = (Some(event.at), event.at);
                 visit.end = match std::mem::replace(&mut visit.end, End::Open) {
@@ -82,9 +89,10 @@ impl Reader {
                 };
                 return Place { visit: Some(at), inside: self.open[at].parent };
             }
-            Detail::StateStarted { .. } => {
-                self.touch(before.visit, event, |visit| visit.end = End::Open);
-                return Place { visit: before.visit, inside: before.visit };
+            Detail::StateStarted { kind, .. } => {
+                let at = before.visit.or_else(|| self.resume(|visit, _| visit.kind == *kind));
+                self.touch(at, event, |visit| visit.end = End::Open);
+                return Place { visit: at, inside: at };
             }
             Detail::MapIterationStarted { name, .. } => {
                 let map = self.upward(before.inside, |visit, _| *visit.state == **name);
@@ -124,7 +132,12 @@ impl Reader {
                 });
                 return Place { visit: at, inside: before.inside };
             }
-            Detail::ExecutionRedriven { .. } => self.open.iter_mut().for_each(|open| open.over = false),
+            Detail::ExecutionRedriven { .. } => {
+                for (visit, open) in self.visits.iter().zip(&mut self.open).filter(|(visit, _)| visit.left.is_none()) {
+                    (open.over, open.resumable) = (false, visit.end != End::Left);
+                }
+                return Place::default();
+            }
             Detail::ExecutionFailed(failure) => {
                 // Of a Fail state nothing else is told, and of what fails without a task neither.
                 let told = before.visit;
@@ -147,14 +160,17 @@ impl Reader {
                 return Place { visit: at, inside: before.inside };
             }
             Detail::TaskScheduled { call, .. } => {
-                let retried = before.visit.is_some_and(|at| self.visits[at].attempts > 0);
-                self.transitions += u64::from(retried);
-                self.touch(before.visit, event, |visit| {
+                let at = before.visit.or_else(|| self.resume(|_, open| open.call.as_ref() == Some(call)));
+                let Some(at) = at else { return before };
+                self.transitions += u64::from(self.visits[at].attempts > 0);
+                self.open[at].call.get_or_insert_with(|| call.clone());
+                self.touch(Some(at), event, |visit| {
                     visit.attempts += 1;
                     visit.end = End::Open;
                     visit.waits_for_token = call.action.ends_with(".waitForTaskToken");
                     visit.tries.push(Try { started: event.at, answered: None, ended: None, error: None });
                 });
+                return Place { visit: Some(at), inside: self.open[at].parent };
             }
             Detail::TaskSubmitted { .. } => self.touch(before.visit, event, |visit| {
                 if let Some(last) = visit.tries.last_mut() {
@@ -181,6 +197,13 @@ impl Reader {
             next = self.open[at].parent;
         }
         None
+    }
+
+    /// The first visit that a redrive may go on with and that is meant.
+    fn resume(&mut self, is_meant: impl Fn(&Visit, &Open) -> bool) -> Option<usize> {
+        let at = self.visits.iter().zip(&self.open).position(|(visit, open)| open.resumable && is_meant(visit, open))?;
+        self.open[at].resumable = false;
+        Some(at)
     }
 
     fn close(&mut self, at: Option<usize>) {

@@ -8,3 +8,6 @@ pub mod report;
 pub mod run;
 pub mod sums;
 pub mod tasks;
+
+#[cfg(test)]
+mod tests;

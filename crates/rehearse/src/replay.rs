@@ -116,7 +116,7 @@ fn events(text: &mut String, night: &Night) {
         let kind = pad_str(&event.kind(), 24, Alignment::Left, Some("…")).into_owned();
         let (what, is_bad) = told(event);
         let kind = if is_bad { style(kind).red() } else { style(kind) };
-        let what = console::truncate_str(&what, WIDTH - 48, "…").into_owned();
+        let what = console::truncate_str(&what, WIDTH - 50, "…").into_owned();
         line(text, &format!("{:>5} {:>5} {after:>10}  {kind} {what}", event.id, event.previous));
     }
 }
@@ -164,7 +164,7 @@ fn happenings(text: &mut String, night: &Night) {
         line(text, &format!("\n{}", style("On purpose").bold()));
         for fault in &night.faults {
             let after = written::plain(&took(fault.at.0 - night.started.0));
-            wrapped(text, &format!("{after:>10}  "), &format!("{} {}", style(&fault.call).yellow(), fault.fault));
+            wrapped(text, &format!("{after:>10}  "), &format!("{}: {}", style(&fault.call).yellow(), fault.fault));
         }
     }
     if !night.story.is_empty() {

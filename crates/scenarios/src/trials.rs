@@ -5,6 +5,7 @@
 //! to its status and its next state only. A Wait is left out, for it would wait; so is a Map.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use nightly_asl::{Detail, Event, Json};
 use serde_json::{Map, Value, json};
@@ -39,6 +40,12 @@ pub struct Difference {
 pub fn trials(definition: &Value, run: &Run) -> Vec<Trial> {
     let story = Story { run, definition };
     run.history.iter().flat_map(|event| story.trials(event)).collect()
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: expected {}, answered {}", self.field, self.expected, self.answered)
+    }
 }
 
 impl Trial {

@@ -42,21 +42,34 @@ pub fn example_configuration() -> Vec<(&'static str, &'static str)> {
     ]
 }
 
+/// The local Step Functions, which is no function but is built like one.
+const STEP_FUNCTIONS: &str = "step-functions";
+
 /// Builds the functions, and gives each one's binary.
 pub fn build(profile: &str, stage: &Stage) -> Result<Vec<(&'static str, PathBuf)>> {
+    let folder = compile(&NAMES, profile, "night-build.log", stage)?;
+    Ok(NAMES.map(|name| (name, folder.join(name))).to_vec())
+}
+
+/// Builds the local Step Functions, and gives its binary.
+pub fn build_step_functions(stage: &Stage) -> Result<PathBuf> {
+    Ok(compile(&[STEP_FUNCTIONS], "dev", "step-functions-build.log", stage)?.join(STEP_FUNCTIONS))
+}
+
+/// Builds packages, and says in which folder the binaries are.
+fn compile(packages: &[&str], profile: &str, log: &str, stage: &Stage) -> Result<PathBuf> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(paths::workspace()).args(["build", "--profile", profile]);
-    for name in NAMES {
+    for name in packages {
         cargo.args(["--package", name]);
     }
     cargo.env("CARGO_TERM_PROGRESS_WHEN", "always").env("CARGO_TERM_PROGRESS_WIDTH", "100").env("CARGO_TERM_COLOR", "never");
-    run_logged("building the functions", &mut cargo, &paths::target().join("night-build.log"), |line| {
+    run_logged("cargo build", &mut cargo, &paths::target().join(log), |line| {
         if let Some((done, total)) = cargo_progress(line) {
             stage.at(done, total);
         }
     })?;
-    let folder = paths::target().join(if profile == "dev" { "debug" } else { profile });
-    Ok(NAMES.map(|name| (name, folder.join(name))).to_vec())
+    Ok(paths::target().join(if profile == "dev" { "debug" } else { profile }))
 }
 
 /// Zips each binary as `bootstrap` into `folder`, and says where and how many were new.

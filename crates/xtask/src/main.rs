@@ -1,7 +1,8 @@
-//! The workspace's commands: `cargo xtask night`, `test`, `mutants`, `bench`, `audit`.
+//! The workspace's commands: `cargo xtask night`, `test`, `mutants`, `bench`, `check`, `rehearse`, `audit`, `replay-on-aws`.
 
 mod audit;
 mod bench;
+mod check;
 mod client;
 mod deploy;
 mod environment;
@@ -12,6 +13,8 @@ mod night;
 mod paths;
 mod process;
 mod progress;
+mod rehearse;
+mod replay;
 mod stack;
 mod test;
 mod timeline;
@@ -38,8 +41,14 @@ enum Command {
     Mutants(mutants::Arguments),
     /// Measures the functions' start, latency and memory, side by side, and how many nights a second are rehearsed.
     Bench(bench::Arguments),
+    /// Tells what is wrong with definitions of state machines, each with its place and what to do.
+    Check(check::Arguments),
+    /// Rehearses thousands of nights in virtual time, with faults: ours, or those of a definition of your own.
+    Rehearse(rehearse::Arguments),
     /// Looks after the audit of the approvals.
     Audit(audit::Arguments),
+    /// Puts every state of the scenarios to AWS's TestState; needs an account, unless it is told `--here`.
+    ReplayOnAws(replay::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -48,7 +57,10 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Mutants(arguments) => mutants::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Rehearse(arguments) => rehearse::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::ReplayOnAws(arguments) => replay::run(&arguments),
     };
     match result {
         Ok(code) => code,

@@ -164,9 +164,11 @@ impl Stack {
         let world = || -> Result<Vec<Server>> {
             let environment = Environment::ready(&environment::EMULATOR, progress)?;
             let stage = progress.stage("Local AWS");
-            let servers = vec![addresses.start_outside(&environment, &date.to_string())?, addresses.start_emulator(&environment)?];
+            let step_functions = functions::build_step_functions(&stage)?;
+            let outside = addresses.start_outside(&environment, &date.to_string())?;
+            let emulator = addresses.start_emulator(&environment, &step_functions)?;
             stage.done(&addresses.endpoint());
-            Ok(servers)
+            Ok(vec![outside, emulator])
         };
         let warm = |spark: &Environment| -> Result<Server> {
             let stage = progress.stage("Spark");

@@ -31,7 +31,7 @@ impl Addresses {
     /// Free ports, and a fresh folder.
     pub fn fresh() -> Result<Self> {
         let folder = paths::night();
-        for name in ["s3", "inbox", "logs"] {
+        for name in ["s3", "inbox", "logs", "executions"] {
             let path = folder.join(name);
             if path.exists() {
                 fs::remove_dir_all(&path).with_context(|| format!("cannot empty {}", path.display()))?;
@@ -108,8 +108,8 @@ impl Addresses {
         self.client().answers("/_ministack/health")
     }
 
-    /// The AWS side: every service, the functions, the state machine.
-    pub fn start_emulator(&self, environment: &Environment) -> Result<Server> {
+    /// The AWS side: every service, the functions, the state machines, which the program `step_functions` runs.
+    pub fn start_emulator(&self, environment: &Environment, step_functions: &Path) -> Result<Server> {
         let mut command = environment.python();
         command
             .current_dir(paths::workspace().join("local"))
@@ -120,6 +120,8 @@ impl Addresses {
             .env("S3_DATA_DIR", self.folder.join("s3"))
             .env("INBOX_DIR", self.inbox())
             .env("LOG_DIR", self.folder.join("logs"))
+            .env("EXECUTIONS_DIR", self.folder.join("executions"))
+            .env("STEP_FUNCTIONS", step_functions)
             .env("SPARK_RUNNER_URL", format!("http://127.0.0.1:{}", self.spark));
         let mut server = Server::start("local AWS", command, &self.log("emulator.log"))?;
         server.wait_until(Duration::from_mins(1), || self.emulator_is_up())?;

@@ -13,7 +13,7 @@ use crate::environment::{self, Environment};
 use crate::process::{self, Server, run_logged};
 use crate::progress::Progress;
 use crate::stack::Addresses;
-use crate::{paths, tools};
+use crate::{functions, paths, tools};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -86,7 +86,7 @@ const CHECKS: &[Check] = &[
         command: |progress| pytest(progress, &environment::SPARK, "local", &["../glue/tests", "spark_runner", "data"]),
         count: Count::Pytest,
     },
-    Check { name: "emulator", command: |progress| pytest(progress, &environment::EMULATOR, "local", &["emulator"]), count: Count::Pytest },
+    Check { name: "emulator", command: emulator, count: Count::Pytest },
     Check { name: "mutants", command: |_| mutants(&[]), count: Count::Mutants },
     Check {
         name: "nights",
@@ -313,6 +313,16 @@ fn asl_validator(progress: &Progress) -> Result<Command> {
 fn pytest(progress: &Progress, definition: &environment::Definition, folder: &str, arguments: &[&str]) -> Result<Command> {
     let mut python = Environment::ready(definition, progress)?.python();
     python.current_dir(paths::workspace().join(folder)).args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]).args(arguments);
+    Ok(python)
+}
+
+/// The local AWS, with the Step Functions that belongs to it.
+fn emulator(progress: &Progress) -> Result<Command> {
+    let stage = progress.stage("local Step Functions");
+    let step_functions = functions::build_step_functions(&stage)?;
+    stage.done("");
+    let mut python = pytest(progress, &environment::EMULATOR, "local", &["emulator"])?;
+    python.env("STEP_FUNCTIONS", step_functions);
     Ok(python)
 }
 

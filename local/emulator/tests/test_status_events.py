@@ -39,7 +39,7 @@ def ending(emulator: Emulator, name: str) -> Callable[[Night], dict[str, Any]]:
     [
         ({"Only": {"Type": "Pass", "End": True}}, {}, "SUCCEEDED", None, "NOT_REDRIVABLE"),
         ({"Only": {"Type": "Fail", "Error": "Broken", "Cause": "c"}}, {}, "FAILED", "Broken", "REDRIVABLE"),
-        ({"Only": WAIT}, {"TimeoutSeconds": 1}, "TIMED_OUT", "States.Timeout", "REDRIVABLE"),
+        ({"Only": WAIT}, {"TimeoutSeconds": 1}, "TIMED_OUT", None, "REDRIVABLE"),
         ({"Only": WAIT}, {"stop": True}, "ABORTED", "Stopped", "REDRIVABLE"),
     ],
 )

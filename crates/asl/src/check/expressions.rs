@@ -1,9 +1,12 @@
 //! What a JSONata expression reads, so that the rest can be judged without running it.
 
 use jsonata_core::ast::{AstNode, BinaryOp, PathStep, Stage};
+use jsonata_core::evaluator::Evaluator;
 use jsonata_core::parser;
+use jsonata_core::value::JValue;
 
 use super::fields;
+use crate::jsonata::{self, Query};
 
 /// Everything that an expression takes from outside of itself.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -16,8 +19,6 @@ pub(super) struct Reads {
     pub(super) top_level: Vec<String>,
     /// Functions that don't exist, as they are written.
     pub(super) unknown_functions: Vec<String>,
-    /// Reserved names that the expression binds.
-    pub(super) rebound: Vec<String>,
 }
 
 /// A variable that is read.
@@ -28,107 +29,53 @@ pub(super) struct Variable {
     pub(super) asked_for: bool,
 }
 
-/// Reads an expression, without its `{%` and `%}`; the error is the parser's sentence as AWS gives it.
-pub(super) fn read(source: &str) -> Result<Reads, String> {
-    let tree = parser::parse(source).map_err(|error| without_code(&error.to_string()).to_owned())?;
+/// Reads an expression, without its `{%` and `%}`; the error is AWS's code and sentence for one that can't be read.
+pub(super) fn read(source: &str) -> Result<Reads, (&'static str, String)> {
+    let compiled = Query::compile(&format!("{{%{source}%}}").into(), "");
+    let tree = match (parser::parse(source.trim()), &compiled) {
+        (Ok(tree), _) => tree,
+        (Err(_), Err(refusal)) => return Err((refusal.code, refusal.message.clone())),
+        (Err(error), Ok(_)) => return Err(("INVALID_JSONATA_EXPRESSION", jsonata::unparsed(source, &error))),
+    };
     let mut reader = Reader::default();
     reader.node(&tree, Context::Top);
-    Ok(reader.reads)
+    match compiled {
+        // Of what leads nowhere, every place is told, not only the first.
+        Err(refusal) if reader.reads.top_level.is_empty() => Err((refusal.code, refusal.message)),
+        _ => Ok(reader.reads),
+    }
 }
 
 /// Whether a task token is among what is read.
 pub(super) fn passes_task_token(reads: &Reads) -> bool {
-    let token = ["context", "Task", "Token"];
-    reads.states.iter().any(|path| path.iter().zip(token).all(|(field, expected)| field == expected))
+    reads.states.iter().any(|path| path.iter().zip(TASK_TOKEN).all(|(field, expected)| field == expected))
 }
 
-/// Functions that AWS adds to JSONata's own; it takes `$eval` away.
-const ADDED: [&str; 6] = ["hash", "parse", "partition", "random", "range", "uuid"];
+/// Whether the task token itself is read, and not only the context that it is a part of.
+pub(super) fn reads_task_token(reads: &Reads) -> bool {
+    reads.states.iter().any(|path| path.iter().take(3).eq(TASK_TOKEN.iter()))
+}
 
-const BUILT_IN: [&str; 62] = [
-    "abs",
-    "append",
-    "assert",
-    "average",
-    "base64decode",
-    "base64encode",
-    "boolean",
-    "ceil",
-    "contains",
-    "count",
-    "decodeUrl",
-    "decodeUrlComponent",
-    "distinct",
-    "each",
-    "encodeUrl",
-    "encodeUrlComponent",
-    "error",
-    "exists",
-    "filter",
-    "floor",
-    "formatBase",
-    "formatInteger",
-    "formatNumber",
-    "fromMillis",
-    "join",
-    "keys",
-    "length",
-    "lookup",
-    "lowercase",
-    "map",
-    "match",
-    "max",
-    "merge",
-    "millis",
-    "min",
-    "not",
-    "now",
-    "number",
-    "pad",
-    "parseInteger",
-    "power",
-    "reduce",
-    "replace",
-    "reverse",
-    "round",
-    "shuffle",
-    "sift",
-    "single",
-    "sort",
-    "split",
-    "spread",
-    "sqrt",
-    "string",
-    "substring",
-    "substringAfter",
-    "substringBefore",
-    "sum",
-    "toMillis",
-    "trim",
-    "type",
-    "uppercase",
-    "zip",
-];
+const TASK_TOKEN: [&str; 3] = ["context", "Task", "Token"];
 
-fn is_function(name: &str) -> bool {
-    BUILT_IN.contains(&name) || ADDED.contains(&name)
+/// The number that an expression gives whenever it is evaluated.
+pub(super) fn constant(source: &str) -> Option<f64> {
+    let changes = ["$millis", "$now", "$random", "$shuffle", "$uuid"].iter().any(|function| source.contains(function));
+    if changes || read(source).ok()? != Reads::default() {
+        return None;
+    }
+    let tree = parser::parse(source).ok()?;
+    Evaluator::new().evaluate(&tree, &JValue::Undefined).ok()?.as_f64()
+}
+
+/// Whether JSONata or Step Functions has a function of that name; `$eval` is none.
+pub(super) fn is_function(name: &str) -> bool {
+    jsonata::functions().any(|known| known == name)
 }
 
 /// The function whose name is nearly what is written.
 pub(super) fn nearest_function(written: &str) -> Option<&'static str> {
-    fields::nearest(written.trim_start_matches('$'), BUILT_IN.into_iter().chain(ADDED))
-}
-
-/// AWS tells a parser's sentence without the `S0202: ` before it.
-fn without_code(message: &str) -> &str {
-    match message.split_once(": ") {
-        Some((code, rest))
-            if code.len() == 5 && code.starts_with(['S', 'T', 'D']) && code[1..].bytes().all(|byte| byte.is_ascii_digit()) =>
-        {
-            rest
-        }
-        _ => message,
-    }
+    fields::nearest(written.trim_start_matches('$'), jsonata::functions())
 }
 
 /// What a field name without a `$` refers to.
@@ -278,9 +225,6 @@ impl Reader {
             self.node(target, context);
             return self.node(value, context);
         };
-        if name == "states" {
-            self.reads.rebound.push(name.clone());
-        }
         // A function may call itself; every other value is there only afterwards.
         if matches!(value, AstNode::Lambda { .. }) {
             self.bound.push(name.clone());
@@ -290,8 +234,10 @@ impl Reader {
     }
 
     fn call(&mut self, name: &str, with_dollar: bool, arguments: &[AstNode], context: Context) {
-        if !self.bound.iter().any(|bound| bound == name) && !(with_dollar && is_function(name)) {
-            self.reads.unknown_functions.push(if with_dollar { format!("${name}") } else { name.to_owned() });
+        if !with_dollar {
+            self.name(name, context);
+        } else if !self.bound.iter().any(|bound| bound == name) && !is_function(name) {
+            self.reads.unknown_functions.push(format!("${name}"));
         }
         let outer = self.asking;
         self.asking |= name == "exists";
@@ -334,6 +280,7 @@ mod tests {
         let top = |source: &str| read(source).expect("it parses").top_level;
         assert_eq!(top("phone"), ["phone"]);
         assert_eq!(top("phone.number"), ["phone"]);
+        assert_eq!(top("count([1])"), ["count"]);
         assert_eq!(top("$$.phone"), ["$$"]);
         assert_eq!(top("$.phone"), ["$"]);
         assert_eq!(top("$count(orders[id = 1])"), ["orders"]);
@@ -352,6 +299,14 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_depends_on_nothing_is_known_beforehand() {
+        assert_eq!(constant(" $min([3600 - 1, $floor($number('3600') / 2)]) "), Some(1800.0));
+        for changing in ["$limit * 2", "$states.input.seconds", "$millis()", "'text'", "1 +"] {
+            assert_eq!(constant(changing), None, "{changing}");
+        }
+    }
+
+    #[test]
     fn asking_whether_a_variable_exists_is_not_relying_on_it() {
         let reads = read("$exists($a.b) ? $b : 0").expect("it parses");
         let asked: Vec<_> = reads.variables.iter().map(|variable| (variable.name.as_str(), variable.asked_for)).collect();
@@ -360,7 +315,7 @@ mod tests {
 
     #[test]
     fn functions_that_do_not_exist_are_found() {
-        assert_eq!(read("$sise([1]) + $eval('1') + count([1])").expect("it parses").unknown_functions, ["$sise", "$eval", "count"]);
+        assert_eq!(read("$sise([1]) + $eval('1')").expect("it parses").unknown_functions, ["$sise", "$eval"]);
         assert_eq!(
             read("$uuid() & $hash('a', 'SHA-256') & $string($parse('1'))").expect("it parses").unknown_functions,
             Vec::<String>::new()
@@ -369,7 +324,13 @@ mod tests {
 
     #[test]
     fn what_does_not_parse_is_told_without_the_parsers_code() {
-        assert_eq!(read("1 +"), Err("Unexpected end of expression".to_owned()));
-        assert_eq!(read("\"open"), Err("String literal must be terminated by a matching quote".to_owned()));
+        for (source, said) in [
+            ("1 +", "Unexpected end of expression"),
+            ("\"open", "String literal must be terminated by a matching quote"),
+            ("a[1,2)", r#"Expected "]", got ",""#),
+            ("$states := 1", "'$states' is reserved and cannot be assigned."),
+        ] {
+            assert_eq!(read(source).expect_err(source).1, said);
+        }
     }
 }

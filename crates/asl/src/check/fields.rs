@@ -76,9 +76,18 @@ pub(super) const ALWAYS: [&str; 3] = ["Type", "Comment", "QueryLanguage"];
 
 /// The known name that somebody who wrote this one most likely meant.
 pub(super) fn nearest<'n>(written: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let limit = (written.chars().count() / 3).clamp(1, 3);
+    // A short name is a slip of hardly anything.
+    let limit = match written.chars().count() {
+        0..=2 => 0,
+        3..=5 => 1,
+        6..=8 => 2,
+        _ => 3,
+    };
     known
-        .map(|name| (distance(&written.to_lowercase(), &name.to_lowercase()), name))
+        .map(|name| {
+            let begun = written.len() > 3 && name.starts_with(written);
+            (if begun { limit } else { distance(&written.to_lowercase(), &name.to_lowercase()) }, name)
+        })
         .filter(|(distance, name)| *distance <= limit && *name != written)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
@@ -166,7 +175,7 @@ impl Checker<'_> {
         if !missing.is_empty() {
             let hint = match missing.iter().find_map(|field| nearest(field, fields.keys().map(String::as_str))) {
                 Some(near) => format!("Is {near} a slip of the pen?"),
-                None => format!("Add {}.", missing.join(" and ")),
+                None => format!("Add {}: it can't be left out.", missing.join(" and ")),
             };
             self.findings.refused(location, format!("These fields are required: [{}]", missing.join(", ")), hint);
         }
@@ -269,6 +278,8 @@ mod tests {
         let known = || ["TimeoutSeconds", "HeartbeatSeconds", "Next", "End"].into_iter();
         assert_eq!(nearest("TimeoutSecond", known()), Some("TimeoutSeconds"));
         assert_eq!(nearest("next", known()), Some("Next"));
+        assert_eq!(nearest("Heartbeat", known()), Some("HeartbeatSeconds"));
         assert_eq!(nearest("Retry", known()), None);
+        assert_eq!(nearest("B", ["A", "C"].into_iter()), None);
     }
 }

@@ -4,11 +4,11 @@ use super::workflow::Workflow;
 use super::{Findings, Severity, fields};
 
 pub(super) fn check(machine: &Workflow, findings: &mut Findings) {
-    targets(machine, findings);
-    // Without any end AWS says only that, and nothing of what can't be reached.
     if machine.states.is_empty() {
         return;
     }
+    targets(machine, findings);
+    // Without any end AWS says only that, and nothing of what can't be reached.
     if machine.states.iter().any(|state| state.ends) {
         unreachable(machine, findings);
         endless(machine, findings);
@@ -66,7 +66,8 @@ fn unreachable(workflow: &Workflow, findings: &mut Findings) {
 
 /// States from which no way leads to an end: whoever gets there goes round until the history is full.
 fn endless(workflow: &Workflow, findings: &mut Findings) {
-    let mut ending: Vec<bool> = workflow.states.iter().map(|state| state.ends).collect();
+    // A state that names no next one is wrong, and that has been said; it isn't a loop.
+    let mut ending: Vec<bool> = workflow.states.iter().map(|state| state.ends || state.transitions.is_empty()).collect();
     let leads_on = |ending: &[bool], index: usize| {
         workflow.states[index].transitions.iter().any(|transition| workflow.index(&transition.to).is_none_or(|next| ending[next]))
     };
@@ -82,10 +83,6 @@ fn endless(workflow: &Workflow, findings: &mut Findings) {
         .map(|(_, state)| state.name.as_str())
         .collect();
     let Some(first) = caught.first().and_then(|name| workflow.index(name)) else { return };
-    // A state without any way on has been told already.
-    if workflow.states[first].transitions.is_empty() {
-        return;
-    }
     let message = format!("There is no way to an end from here: {} go round for ever", caught.join(", "));
     let hint = "Let a Choice leave the loop, with a number of rounds or an instant after which it gives up.";
     findings.add(Severity::Warning, "ENDLESS_LOOP", &workflow.states[first].location, message, hint);

@@ -3,7 +3,7 @@
 //! The optimized integrations are those of
 //! <https://docs.aws.amazon.com/step-functions/latest/dg/integrate-optimized.html>. `actions.txt` lists the actions of the services
 //! that can be called through the SDK and are used here, a line each with the arguments, those that are required marked with `!`; it
-//! is made from the AWS API models (botocore 1.43.11).
+//! is made by `local/sdk_actions.py`.
 
 use super::fields::nearest;
 
@@ -114,18 +114,15 @@ pub(super) fn known(service: &str, action: &str, suffix: &str) -> Result<Argumen
         return none(hint);
     };
     let Some(found) = actions.iter().find(|known| known.name == action) else {
-        let hint = match nearest(action, actions.iter().map(|known| known.name)) {
-            Some(near) => format!("Did you mean {service}:{near}?"),
-            None => {
-                let names: Vec<&str> = actions.iter().map(|known| known.name).collect();
-                format!(
-                    "{service} has {} of its own; everything else goes through the SDK: arn:aws:states:::aws-sdk:{}:{action}.",
-                    names.join(", "),
-                    sdk_name(service)
-                )
-            }
-        };
-        return none(hint);
+        let names: Vec<&str> = actions.iter().map(|known| known.name).collect();
+        if let Some(near) = nearest(action, names.iter().copied()) {
+            return none(format!("Did you mean {service}:{near}?"));
+        }
+        let sdk = sdk_name(service);
+        let own = names.join(", ");
+        return none(format!(
+            "{service} has {own} of its own; everything else goes through the SDK: arn:aws:states:::aws-sdk:{sdk}:{action}."
+        ));
     };
     if !suffix.is_empty() && !found.suffixes.contains(&suffix) {
         let can = if found.suffixes.is_empty() { "only answers".to_owned() } else { format!("has {}", found.suffixes.join(", ")) };

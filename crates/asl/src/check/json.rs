@@ -59,9 +59,9 @@ impl Scanner<'_> {
                     return Err(self.malformed(format!("The definition is nested deeper than {DEEPEST} levels")));
                 }
                 if mark == '{' {
-                    self.object(location, start)?
+                    self.object(location, start)?;
                 } else {
-                    self.array(location, start)?
+                    self.array(location, start)?;
                 }
                 self.depth -= 1;
                 Ok(())

@@ -3,7 +3,6 @@
 use serde_json::{Map, Value};
 
 use super::expressions::{self, Reads};
-use super::fields::is_expression;
 use super::paths::{self, Path, Root};
 use super::workflow::Read;
 use super::{Checker, Language, Severity};
@@ -69,16 +68,6 @@ impl Checker<'_> {
         }
     }
 
-    /// A payload that has to be an object, or an expression that gives one.
-    pub(super) fn object_payload(&mut self, fields: &Map<String, Value>, field: &str, location: &str, language: Language, moment: Moment) {
-        let Some(value) = fields.get(field) else { return };
-        let place = format!("{location}/{field}");
-        if !value.is_object() && !is_expression(value, language) && !self.is_placeholder(value) {
-            self.wrong_type(&place, "OBJECT", "Write an object.");
-        }
-        self.payload(value, &place, language, moment);
-    }
-
     /// An `Assign`; gives the names of its variables.
     pub(super) fn assign(&mut self, fields: &Map<String, Value>, location: &str, language: Language, moment: Moment) -> Vec<String> {
         let Some(value) = fields.get("Assign") else { return Vec::new() };
@@ -139,17 +128,13 @@ impl Checker<'_> {
     /// A field whose name ends with `.$`.
     fn dynamic_field(&mut self, key: &str, value: &Value, location: &str) {
         let place = format!("{location}/{key}");
-        match value {
-            Value::String(text) => {
-                let text = self.filled(text).into_owned();
-                self.dynamic_text(key, &text, &place, location);
-            }
-            _ => {
-                let name = key.trim_end_matches(".$");
-                let message = format!("The value for the field '{key}' must be a STRING that contains a JSONPath or an intrinsic function");
-                self.findings.refused(location, message, format!("Write a path, or call the field {name}."));
-            }
-        }
+        let Some(text) = value.as_str() else {
+            let name = key.trim_end_matches(".$");
+            let message = format!("The value for the field '{key}' must be a STRING that contains a JSONPath or an intrinsic function");
+            return self.findings.refused(location, message, format!("Write a path, or call the field {name}."));
+        };
+        let text = self.filled(text).into_owned();
+        self.dynamic_text(key, &text, &place, location);
     }
 
     fn dynamic_text(&mut self, key: &str, text: &str, place: &str, container: &str) {
@@ -179,7 +164,10 @@ impl Checker<'_> {
     }
 
     fn path_read(&mut self, path: Path, place: &str) {
-        self.passes_task_token |= path.passes_task_token();
+        self.token.passed |= path.passes_task_token();
+        if path.reads_task_token() {
+            self.token.read_at.get_or_insert_with(|| place.to_owned());
+        }
         if let Root::Variable(name) = path.root {
             self.reads.push(Read { name, location: place.to_owned(), asked_for: false });
         }
@@ -187,20 +175,12 @@ impl Checker<'_> {
 
     /// A text under JSONata.
     fn text(&mut self, text: &str, location: &str, moment: Moment) {
-        match text.strip_prefix("{%") {
-            Some(rest) => match rest.strip_suffix("%}") {
-                Some(source) => self.expression(source, location, moment),
-                None => {
-                    let hint = "End it with %} and nothing behind it.";
-                    self.findings.add(
-                        Severity::Fault,
-                        "UNCLOSED_EXPRESSION",
-                        location,
-                        "An expression begins with {% and does not end",
-                        hint,
-                    );
-                }
-            },
+        match text.strip_prefix("{%").map(|rest| rest.strip_suffix("%}")) {
+            Some(Some(source)) => self.expression(source, location, moment),
+            Some(None) => {
+                let hint = "End it with %} and nothing behind it.";
+                self.findings.add(Severity::Fault, "UNCLOSED_EXPRESSION", location, "An expression begins with {% and does not end", hint);
+            }
             None if text.trim_start().starts_with("{%") && text.trim_end().ends_with("%}") => {
                 let message = "White space around {% … %} makes a text of the expression";
                 self.findings.add(Severity::Fault, "UNCLOSED_EXPRESSION", location, message, "Take the white space away.");
@@ -218,25 +198,25 @@ impl Checker<'_> {
         let source = self.filled(source).into_owned();
         let reads = match expressions::read(&source) {
             Ok(reads) => reads,
-            Err(message) => {
-                let hint = "The expression is not JSONata: try it at try.jsonata.org.";
-                return self.findings.add(Severity::Error, "INVALID_JSONATA_EXPRESSION", location, message, hint);
+            Err((code, message)) => {
+                // What it would hand on can't be told.
+                self.token.passed = true;
+                let hint = "Step Functions can't read the expression: try it at try.jsonata.org, with the JSONata of version 2.0.";
+                return self.findings.add(Severity::Error, code, location, message, hint);
             }
         };
-        self.passes_task_token |= expressions::passes_task_token(&reads);
+        self.token.passed |= expressions::passes_task_token(&reads);
+        if expressions::reads_task_token(&reads) {
+            self.token.read_at.get_or_insert_with(|| location.to_owned());
+        }
         self.top_level(&reads, location);
         for fields in &reads.states {
             self.states(fields, location, moment);
-        }
-        for name in reads.rebound {
-            let message = format!("The expression assigns ${name}, which is reserved");
-            self.findings.add(Severity::Fault, "RESERVED_NAME", location, message, "Choose another name.");
         }
         for function in reads.unknown_functions {
             let message = format!("There is no function {function}");
             let hint = match function.as_str() {
                 "$eval" => "Step Functions leaves $eval out; $parse reads JSON.".to_owned(),
-                written if !written.starts_with('$') => format!("A function's name begins with $: ${written}."),
                 written => match expressions::nearest_function(written) {
                     Some(near) => format!("Did you mean ${near}?"),
                     None => "JSONata's functions are at docs.jsonata.org; Step Functions adds $partition, $range, $hash, $random, $uuid and $parse.".to_owned(),
@@ -258,6 +238,7 @@ impl Checker<'_> {
             };
             let hint = match reference.as_str() {
                 "$" | "$$" => "The state's input is $states.input.".to_owned(),
+                name if expressions::is_function(name) => format!("A function's name begins with $: ${name}."),
                 name => format!("Write $states.input.{name} for the input's field, ${name} for a variable, '{name}' for a text."),
             };
             self.findings.add(Severity::Error, "UNSUPPORTED_JSONATA_EXPRESSION", location, message, hint);

@@ -166,7 +166,7 @@ impl Checker<'_> {
         match value.as_f64() {
             None => self.wrong_type(&place, "NUMBER", "Write a number, 1.0 or more."),
             Some(rate) if rate < 1.0 => {
-                self.findings.refused(&place, "Minimum value is 1.0", "Waits don't become shorter from try to try.")
+                self.findings.refused(&place, "Minimum value is 1.0", "Waits don't become shorter from try to try.");
             }
             Some(_) => {}
         }

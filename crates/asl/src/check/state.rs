@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::fields::{self, is_expression, nearest};
 use super::payload::{Moment, PathKind};
 use super::workflow::{Sight, State, Transition};
-use super::{Checker, Kind, Language, Severity, UNSUPPORTED};
+use super::{Checker, Kind, Language, Severity, Token, UNSUPPORTED};
 
 /// The most characters of a state's name.
 const LONGEST_NAME: usize = 80;
@@ -17,6 +17,7 @@ impl<'a> Checker<'a> {
             location: location.to_owned(),
             reads: Vec::new(),
             transitions: Vec::new(),
+            assigns: Vec::new(),
             ends: false,
             inner: Vec::new(),
             sight: Sight::Outer,
@@ -41,7 +42,9 @@ impl<'a> Checker<'a> {
         self.one_of(fields, "Type", &fields::TYPES, &location);
         self.text_field(fields, "Comment", &location);
         let language = self.language(fields, &location, self.machine);
-        let Some(kind) = fields.get("Type").and_then(Value::as_str).filter(|kind| fields::TYPES.contains(kind)) else { return };
+        let Some(kind) = fields.get("Type").and_then(Value::as_str).filter(|kind| fields::TYPES.contains(kind)) else {
+            return whatever_it_is(fields, state);
+        };
         self.allowed(fields, kind, &location, language);
 
         let outer = std::mem::take(&mut self.reads);
@@ -57,6 +60,7 @@ impl<'a> Checker<'a> {
             "Map" => self.map(fields, &location, language, state),
             _ => {}
         }
+        state.assigns.clone_from(&shared.assigns);
         match kind {
             "Succeed" | "Fail" => state.ends = true,
             "Choice" => {}
@@ -66,6 +70,7 @@ impl<'a> Checker<'a> {
             self.retry(fields, &location);
             self.catch(fields, &location, language, &mut state.transitions);
         }
+        state.assigns.extend(state.transitions.iter().flat_map(|transition| transition.assigns.clone()));
         state.reads = std::mem::replace(&mut self.reads, outer);
     }
 
@@ -104,7 +109,7 @@ impl<'a> Checker<'a> {
     fn input_and_output(&mut self, fields: &Map<String, Value>, kind: &str, shared: &mut Shared<'_>) {
         let (location, language) = (shared.location, shared.language);
         let moment = if ["Task", "Parallel", "Map"].contains(&kind) { Moment::Returned } else { Moment::Entering };
-        self.passes_task_token = false;
+        self.token = Token::default();
         match language {
             Language::JsonPath => {
                 self.path_field(fields, "InputPath", location, PathKind::AnyOrNull);
@@ -113,7 +118,7 @@ impl<'a> Checker<'a> {
             Language::Jsonata => self.payload_field(fields, "Arguments", location, language, Moment::Entering),
         }
         // What is read up to here goes into the task; what follows is read after it.
-        let passes_task_token = self.passes_task_token;
+        let token = std::mem::take(&mut self.token);
         match language {
             Language::JsonPath => {
                 self.payload_field(fields, "ResultSelector", location, language, Moment::Returned);
@@ -123,7 +128,7 @@ impl<'a> Checker<'a> {
             Language::Jsonata => self.payload_field(fields, "Output", location, language, moment),
         }
         shared.assigns = self.assign(fields, location, language, moment);
-        self.passes_task_token = passes_task_token;
+        self.token = token;
     }
 
     fn payload_field(&mut self, fields: &Map<String, Value>, field: &str, location: &str, language: Language, moment: Moment) {
@@ -367,6 +372,15 @@ struct Shared<'l> {
     location: &'l str,
     language: Language,
     assigns: Vec<String>,
+}
+
+/// A state whose type is not known still leads where its fields say, so that one fault is not told as many.
+fn whatever_it_is(fields: &Map<String, Value>, state: &mut State) {
+    let rules = ["Choices", "Catch"].into_iter().filter_map(|field| fields.get(field)?.as_array()).flatten();
+    let targets = ["Next", "Default"].into_iter().filter_map(|field| fields.get(field)).chain(rules.filter_map(|rule| rule.get("Next")));
+    let transition = |to: &str| Transition { to: to.to_owned(), location: format!("{}/Next", state.location), assigns: Vec::new() };
+    state.transitions = targets.filter_map(Value::as_str).map(transition).collect();
+    state.ends = state.transitions.is_empty();
 }
 
 fn distributed(processor: &Value) -> bool {

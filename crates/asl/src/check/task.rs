@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::fields::is_expression;
+use super::expressions;
+use super::fields::{is_expression, nearest};
 use super::integrations::{self, Arguments, Pattern, Resource, Unknown};
 use super::payload::{Moment, PathKind};
 use super::{Checker, Kind, Language, Severity, UNSUPPORTED};
@@ -10,13 +11,13 @@ use super::{Checker, Kind, Language, Severity, UNSUPPORTED};
 impl Checker<'_> {
     /// Comes right after the look at what goes into the task, which has noted whether a token does.
     pub(super) fn task(&mut self, fields: &Map<String, Value>, location: &str, language: Language) {
-        let passes_task_token = self.passes_task_token;
+        let token = std::mem::take(&mut self.token);
         self.required(fields, &["Resource"], location);
         self.text_field(fields, "Resource", location);
         self.credentials(fields, location, language);
         let resource = fields.get("Resource").and_then(Value::as_str).filter(|resource| !self.hides_its_service(resource));
         let pattern = resource.map(|resource| self.resource(resource, fields, location, language));
-        if pattern == Some(Pattern::TaskToken) && !passes_task_token {
+        if pattern == Some(Pattern::TaskToken) && !token.passed {
             let message = "Nobody learns the task token: the state waits until it times out";
             let (field, token) = match language {
                 Language::Jsonata => ("Arguments", "\"{% $states.context.Task.Token %}\""),
@@ -24,6 +25,11 @@ impl Checker<'_> {
             };
             let hint = format!("Hand it on in {field}, as {token}, so that somebody can answer with SendTaskSuccess.");
             self.findings.add(Severity::Fault, "MISSING_TASK_TOKEN", &format!("{location}/{field}"), message, hint);
+        }
+        if let (Some(place), Some(Pattern::RequestResponse | Pattern::Sync)) = (token.read_at, pattern) {
+            let message = "There is no task token: only a Resource that ends with .waitForTaskToken gets one";
+            let hint = "Add .waitForTaskToken to the Resource, or leave the token out.";
+            self.findings.add(Severity::Fault, "NO_TASK_TOKEN", &place, message, hint);
         }
         self.time_limits(fields, location, language, pattern.unwrap_or(Pattern::RequestResponse));
     }
@@ -99,7 +105,8 @@ impl Checker<'_> {
         let names: Vec<String> = given.keys().map(|name| bare(name)).collect();
         for required in known.required.iter().filter(|required| !names.iter().any(|name| name.eq_ignore_ascii_case(required))) {
             let message = format!("The field '{required}' is required but was missing");
-            let hint = match super::fields::nearest(required, names.iter().map(String::as_str)) {
+            let slip = |name: &&String| nearest(name, std::iter::once(*required)).is_some();
+            let hint = match names.iter().find(slip) {
                 Some(near) => format!("Is {near} a slip of the pen?"),
                 None => format!("Add {required} to {field}."),
             };
@@ -125,7 +132,7 @@ impl Checker<'_> {
                 Some(_) => {}
                 None => {
                     let message = format!("The field \"{name}\" is not supported by Step Functions");
-                    let hint = match super::fields::nearest(name, known.all.iter().copied()) {
+                    let hint = match nearest(name, known.all.iter().copied()) {
                         Some(near) => format!("Did you mean {near}?"),
                         None => format!("The call takes {}.", known.all.join(", ")),
                     };
@@ -151,6 +158,14 @@ impl Checker<'_> {
         self.payload(value, &place, language, Moment::Entering);
     }
 
+    /// The number that a field's expression always gives.
+    fn constant(&self, value: &Value, language: Language) -> Option<f64> {
+        let source = value.as_str().filter(|_| is_expression(value, language))?;
+        let source = source.strip_prefix("{%")?.strip_suffix("%}")?;
+        // What a placeholder stands for is not known yet.
+        if self.filled(source) == source { expressions::constant(source) } else { None }
+    }
+
     fn time_limits(&mut self, fields: &Map<String, Value>, location: &str, language: Language, pattern: Pattern) {
         for field in ["TimeoutSeconds", "HeartbeatSeconds"] {
             self.exclusive(fields, &[field, &format!("{field}Path")], location);
@@ -159,8 +174,12 @@ impl Checker<'_> {
                 self.path_field(fields, &format!("{field}Path"), location, PathKind::Reference);
             }
         }
-        let timeout = self.seconds(fields, "TimeoutSeconds", location, language, 1);
-        let heartbeat = self.seconds(fields, "HeartbeatSeconds", location, language, 1);
+        let mut limit = |field: &str| {
+            let number = self.seconds(fields, field, location, language, 1);
+            #[expect(clippy::cast_precision_loss, reason = "seconds are small")]
+            number.map(|number| number as f64).or_else(|| self.constant(fields.get(field)?, language))
+        };
+        let (timeout, heartbeat) = (limit("TimeoutSeconds"), limit("HeartbeatSeconds"));
         if let (Some(timeout), Some(heartbeat)) = (timeout, heartbeat)
             && heartbeat >= timeout
         {

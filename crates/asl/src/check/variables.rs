@@ -38,7 +38,7 @@ impl Known {
 /// The states that assign each variable, wherever they are.
 fn note_assignments(workflow: &Workflow, assigned: &mut BTreeMap<String, Vec<String>>) {
     for state in &workflow.states {
-        for name in state.transitions.iter().flat_map(|transition| &transition.assigns) {
+        for name in &state.assigns {
             let places = assigned.entry(name.clone()).or_default();
             if !places.contains(&state.name) {
                 places.push(state.name.clone());
@@ -88,7 +88,7 @@ impl Follower<'_> {
             }
             let message = format!("The variable ${name} is not assigned on any way to here");
             let hint = if places.is_empty() {
-                match fields::nearest(name, known.maybe.iter().map(String::as_str)) {
+                match fields::nearest(name, known.maybe.iter().chain(self.assigned.keys()).map(String::as_str)) {
                     Some(near) => format!("Did you mean ${near}?"),
                     None => "Assign it in a state that comes before, or take the value from the input.".to_owned(),
                 }
@@ -107,7 +107,7 @@ impl Follower<'_> {
     /// <https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html>: an inner scope reads the variables around it
     /// and can't assign them.
     fn shadows(&mut self, state: &State, outer: &Known) {
-        let names: BTreeSet<&String> = state.transitions.iter().flat_map(|transition| &transition.assigns).collect();
+        let names: BTreeSet<&String> = state.assigns.iter().collect();
         for name in names.into_iter().filter(|name| outer.maybe.contains(*name)) {
             let message = format!("${name} belongs to the states around this branch, and a branch can't assign it");
             let hint = "Give the branch's variable a name of its own, and hand the value out with its output.";
@@ -124,9 +124,13 @@ fn entered_with(workflow: &Workflow, outer: &Known) -> Vec<Option<Known>> {
     let mut next = vec![start];
     while let Some(index) = next.pop() {
         let known = entered[index].clone().expect("only states that were reached are looked at");
+        let reads = workflow.states[index].reads.iter().filter(|read| !read.asked_for && known.maybe.contains(&read.name));
+        let relied_on: Vec<String> = reads.map(|read| read.name.clone()).collect();
         for transition in &workflow.states[index].transitions {
             let Some(target) = workflow.index(&transition.to) else { continue };
-            let after = known.after(&transition.assigns);
+            let mut after = known.after(&transition.assigns);
+            // Whoever comes through a state that relies on a variable has it.
+            after.surely.extend(relied_on.clone());
             let before = entered[target].clone();
             match &mut entered[target] {
                 Some(there) => there.meet(&after),

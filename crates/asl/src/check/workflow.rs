@@ -14,6 +14,8 @@ pub(super) struct State {
     /// The variables that it reads; all of them as they are when it is entered.
     pub(super) reads: Vec<Read>,
     pub(super) transitions: Vec<Transition>,
+    /// Everything that it assigns on any way out, the end included.
+    pub(super) assigns: Vec<String>,
     /// Whether the workflow can end here.
     pub(super) ends: bool,
     pub(super) inner: Vec<Workflow>,

@@ -1,7 +1,6 @@
 //! What each kind of state does.
 
 use std::rc::Rc;
-use std::str::FromStr as _;
 
 use serde_json::Value;
 
@@ -15,6 +14,7 @@ use crate::definition::{
 };
 use crate::history::Detail;
 use crate::jsonata::Expected;
+use crate::order;
 use crate::value::{Failure, Instant, Json};
 
 /// The longest that a Wait can be told to wait: AWS counts its seconds in 32 bits.
@@ -90,8 +90,7 @@ impl Execution {
             Ok(Some((output, Self::assigned(state.assign.as_ref(), scope)?, next)))
         })?;
         let Some((output, assigned, next)) = chosen else {
-            let fault = Fault { error: "States.NoChoiceMatched", location: None, message: NO_CHOICE.to_owned() };
-            return Err(self.fault(thread, fault));
+            return Err(self.fault(thread, Fault::runtime(NO_CHOICE)));
         };
         let output = match &state.shape {
             Shape::Path { output_path, .. } => self.selected(thread, output_path.as_ref(), &output)?,
@@ -430,7 +429,9 @@ impl Execution {
     }
 }
 
-const NO_CHOICE: &str = "Failed to transition out of the state. No rule of the state's Choices applies, and it has no Default.";
+/// With these words, and as `States.Runtime`, AWS fails a Choice that leads nowhere; the `States.NoChoiceMatched` of its guide was
+/// never seen.
+const NO_CHOICE: &str = "Failed to transition out of the state. The state does not point to a next state.";
 
 /// The field that an integration can't make a request of. API Gateway's headers and query parameters are lists of strings by name
 /// («Create API Gateway REST APIs with Step Functions», «Request syntax»).
@@ -450,12 +451,8 @@ fn not_items(input: &Json) -> String {
     format!("Map state input must be an array but was: {}", input.text())
 }
 
-/// RFC 3339 with a `T` and an offset.
 fn instant(text: &str) -> Option<Instant> {
-    if text.as_bytes().get(10) != Some(&b'T') {
-        return None;
-    }
-    jiff::Timestamp::from_str(text).ok().map(|timestamp| Instant(timestamp.as_millisecond()))
+    order::timestamp(text).map(|timestamp| Instant(timestamp.as_millisecond()))
 }
 
 fn no_timestamp(timestamp: &Text, text: &str) -> Fault {

@@ -28,7 +28,7 @@ pub(crate) struct Setup<'a> {
     pub(crate) retries: u32,
     /// How many of a Map's iterations are said to have failed.
     pub(crate) failed_iterations: Option<usize>,
-    /// What a Map's ItemReader is said to have read.
+    /// What a Map's `ItemReader` is said to have read.
     pub(crate) read_items: Option<Value>,
 }
 
@@ -145,7 +145,7 @@ impl Trial<'_> {
             Work::Task(_) => self.task(work),
             Work::Parallel { .. } => {
                 self.execution.effective_input(self.thread)?;
-                let result = self.told(work)?;
+                let result = told(work)?;
                 self.note_result_selector(&result)?;
                 self.execution.leave(self.thread, &result)
             }
@@ -164,7 +164,7 @@ impl Trial<'_> {
         });
         let result = match (work, started) {
             (Done::Called(call), Some(task)) => call(&task).map_err(|failure| Trouble { failure, origin: Origin::State }),
-            (work, _) => self.told(work),
+            (work, _) => told(work),
         };
         self.execution.close_task(self.thread);
         let result = result?;
@@ -176,7 +176,7 @@ impl Trial<'_> {
         self.execution.leave(self.thread, &result)
     }
 
-    fn map(&mut self, work: &MapWork, told: Done<'_>) -> Result<(), Trouble> {
+    fn map(&mut self, work: &MapWork, done: Done<'_>) -> Result<(), Trouble> {
         self.note_input_path()?;
         let input = self.execution.effective_input(self.thread)?;
         let items = if self.setup.state.contains_key("ItemReader") {
@@ -196,7 +196,7 @@ impl Trial<'_> {
         let concurrency = self.execution.map_concurrency(self.thread, work, &input)?;
         self.steps.push(("maxConcurrency", Made::Limit(concurrency.into())));
         self.note_tolerated(work, &input)?;
-        let result = self.told(told)?;
+        let result = told(done)?;
         let failed = self.setup.failed_iterations.unwrap_or_default();
         let iterations = items.as_ref().or(Some(&result)).and_then(|items| items.value().as_array()).map_or(0, Vec::len);
         if failed > iterations {
@@ -211,23 +211,15 @@ impl Trial<'_> {
         self.execution.leave(self.thread, &result)
     }
 
-    fn told(&self, work: Done<'_>) -> Result<Json, Trouble> {
-        match work {
-            Done::Told(Ok(result)) => Ok(result),
-            Done::Told(Err(failure)) => Err(Trouble { failure, origin: Origin::State }),
-            Done::Called(_) => Err(Trouble { failure: Failure::named("States.Runtime"), origin: Origin::Runtime }),
-        }
-    }
-
-    /// What the ItemReader gives, where the request says so and it is JSON.
+    /// What the `ItemReader` gives, where the request says so and it is JSON.
     fn read_items(&mut self) -> Option<Json> {
         let read = self.setup.read_items.clone()?;
         let pointer = self.setup.state["ItemReader"].get("ReaderConfig").and_then(|config| config.get("ItemsPointer"));
         let read = match pointer.and_then(Value::as_str) {
-            Some(pointer) => {
-                let pointed = read.pointer(pointer).cloned().unwrap_or(Value::Null);
-                self.note("afterItemsPointer", pointed.clone().into());
-                pointed
+            Some(place) => {
+                let found = read.pointer(place).cloned().unwrap_or(Value::Null);
+                self.note("afterItemsPointer", found.clone().into());
+                found
             }
             None => read,
         };
@@ -269,17 +261,14 @@ impl Trial<'_> {
         if self.is_query() {
             return Ok(());
         }
-        let value = match result {
-            Some(result) => {
-                self.note("result", result.clone());
-                result.clone()
-            }
-            None => {
-                self.note_input_path()?;
-                let parameters = self.execution.effective_input(self.thread)?;
-                self.note("afterParameters", parameters.clone());
-                parameters
-            }
+        let value = if let Some(result) = result {
+            self.note("result", result.clone());
+            result.clone()
+        } else {
+            self.note_input_path()?;
+            let parameters = self.execution.effective_input(self.thread)?;
+            self.note("afterParameters", parameters.clone());
+            parameters
         };
         self.note_result_selector(&value)
     }
@@ -359,5 +348,14 @@ impl Trial<'_> {
         let backoff_seconds = wakes.map(|at| (at.0 - self.setup.at.0) / 1000);
         debug_assert!(matches!(self.execution.visit(self.thread).activity, Activity::None | Activity::Timer));
         Tried { steps: self.steps, end, retrier, backoff_seconds, catcher, variables }
+    }
+}
+
+/// What came of branches and items, which nobody calls.
+fn told(work: Done<'_>) -> Result<Json, Trouble> {
+    match work {
+        Done::Told(Ok(result)) => Ok(result),
+        Done::Told(Err(failure)) => Err(Trouble { failure, origin: Origin::State }),
+        Done::Called(_) => Err(Trouble { failure: Failure::named("States.Runtime"), origin: Origin::Runtime }),
     }
 }

@@ -13,9 +13,13 @@ use crate::digest;
 use crate::random::Random;
 use crate::value::{Form, Instant};
 
-/// Whether JSONata or Step Functions has a function of that name; `$eval` is none.
-pub(crate) fn is_known(name: &str) -> bool {
-    (Function::named(name).is_some() && name != "eval") || JSONATA.contains(&name)
+/// The functions that there are; `$eval` is none.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    JSONATA.iter().copied().chain(["hash", "millis", "now", "parse", "partition", "random", "range", "shuffle", "uuid"])
+}
+
+pub(super) fn is_known(name: &str) -> bool {
+    names().any(|known| known == name)
 }
 
 /// What functions draw from and tell, for one evaluation.
@@ -291,7 +295,7 @@ const JSONATA: &[&str] = &[
 mod tests {
     use super::first_of_java;
 
-    /// What Step Functions answers to `$random(42)`, and OpenJDK to `new Random(0).nextDouble()`.
+    /// What Step Functions answers to `$random(42)`, and Java to `new Random(0).nextDouble()`.
     #[test]
     fn a_seed_gives_the_number_that_java_gives() {
         assert!((first_of_java(42) - 0.727_563_680_032_868_1).abs() < f64::EPSILON);

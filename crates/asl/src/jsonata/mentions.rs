@@ -6,42 +6,31 @@ use jsonata_core::ast::{AstNode, BinaryOp, PathStep, Stage};
 
 /// What an expression reads and calls.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Mentions {
+pub(super) struct Mentions {
     /// The workflow variables that it reads (`$name`), each once; its own local ones are not among them.
-    pub(crate) variables: Vec<Rc<str>>,
+    pub(super) variables: Vec<Rc<str>>,
     /// The functions that it calls by name and doesn't define itself, each once.
-    pub(crate) functions: Vec<Rc<str>>,
-    /// `$states.input`.
-    pub(crate) input: bool,
-    /// `$states.result`.
-    pub(crate) result: bool,
-    /// `$states.errorOutput`.
-    pub(crate) error_output: bool,
-    /// `$states.context`.
-    pub(crate) context: ContextMentions,
-    /// Other fields of `$states`; there are none, so they are undefined.
-    pub(crate) unknown: Vec<Rc<str>>,
-    /// `$states` as a whole.
-    pub(crate) states: bool,
+    pub(super) functions: Vec<Rc<str>>,
+    /// What it reads of `$states`, but for the context.
+    pub(super) states: Vec<Part>,
+    /// What it reads of `$states.context`.
+    pub(super) context: ContextMentions,
     /// A function that it defines may call itself, so it may never end.
     pub(super) recursive: bool,
 }
 
-impl Mentions {
-    /// Whether it reads `$states.context.Task.Token`, or something that holds it.
-    pub(crate) fn task_token(&self) -> bool {
-        self.states
-            || match &self.context {
-                ContextMentions::Nothing => false,
-                ContextMentions::Fields(fields) => fields.iter().any(|(section, name)| &**section == "Task" && &**name == "Token"),
-                ContextMentions::Whole => true,
-            }
-    }
+/// A part of `$states`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Whole,
+    Input,
+    Result,
+    ErrorOutput,
 }
 
 /// What an expression reads of the context object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) enum ContextMentions {
+pub(super) enum ContextMentions {
     #[default]
     Nothing,
     /// Only these, such as `Execution` `Name`.
@@ -185,7 +174,9 @@ impl Walk {
                 (node, 0) => self.node(node, place)?,
                 (node, _) => self.node(node, Place::Inside)?,
             }
-            step.focus.iter().chain(&step.index_var).for_each(|name| self.bind(name, Bound::Value));
+            for name in step.focus.iter().chain(&step.index_var) {
+                self.bind(name, Bound::Value);
+            }
             for stage in &step.stages {
                 match stage {
                     Stage::Filter(node) => self.node(node, Place::Inside)?,
@@ -227,7 +218,9 @@ impl Walk {
             return Err(Unsupported::StatesAssigned);
         }
         let outside = self.bound.len();
-        params.iter().for_each(|name| self.bind(name, Bound::Value));
+        for name in params {
+            self.bind(name, Bound::Value);
+        }
         self.lambdas += 1;
         let walked = self.node(body, place);
         self.lambdas -= 1;
@@ -252,16 +245,17 @@ impl Walk {
     }
 
     fn states(&mut self, fields: &[PathStep]) {
-        let Some((part, rest)) = split_field(fields) else {
-            self.found.states = true;
-            return;
+        let part = match split_field(fields) {
+            None => Part::Whole,
+            Some(("input", _)) => Part::Input,
+            Some(("result", _)) => Part::Result,
+            Some(("errorOutput", _)) => Part::ErrorOutput,
+            Some(("context", rest)) => return self.context(rest),
+            // There are no others: they are undefined.
+            Some(_) => return,
         };
-        match part {
-            "input" => self.found.input = true,
-            "result" => self.found.result = true,
-            "errorOutput" => self.found.error_output = true,
-            "context" => self.context(rest),
-            other => add(&mut self.found.unknown, other),
+        if !self.found.states.contains(&part) {
+            self.found.states.push(part);
         }
     }
 
@@ -323,26 +317,22 @@ fn add(names: &mut Vec<Rc<str>>, name: &str) {
 mod tests {
     use jsonata_core::parser::parse;
 
-    use super::{ContextMentions, Mentions, Unsupported, analyse};
+    use super::{ContextMentions, Mentions, Part, Unsupported, analyse};
 
     #[test]
     fn a_path_tells_which_part_of_states_it_reads() {
         let found = mentions("$states.input.a & $states.result[0].b & $states.errorOutput.Error & $states.inptu");
-        assert!(found.input && found.result && found.error_output && !found.states);
-        assert_eq!(names(&found.unknown), ["inptu"]);
+        assert_eq!(found.states, [Part::Input, Part::Result, Part::ErrorOutput]);
         assert_eq!(found.context, ContextMentions::Nothing);
-        assert!(mentions("$string($states)").states);
+        assert_eq!(mentions("$string($states)").states, [Part::Whole]);
     }
 
     #[test]
     fn the_fields_of_the_context_are_told_until_one_reads_more() {
         let two = mentions("$states.context.Execution.Name & $states.context.Execution.Input.a & $states.context.Execution.Name");
         assert_eq!(two.context, ContextMentions::Fields(vec![("Execution".into(), "Name".into()), ("Execution".into(), "Input".into())]));
-        assert!(!two.task_token());
         assert_eq!(mentions("[$states.context.Execution.Name, $states.context.State]").context, ContextMentions::Whole);
         assert_eq!(mentions("$states.context.*.Name").context, ContextMentions::Whole);
-        assert!(mentions("$states.context.Task.Token").task_token());
-        assert!(mentions("$states.context").task_token());
     }
 
     #[test]

@@ -3,7 +3,7 @@ use std::cell::Cell;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Expected, Query, expression, is_known_function};
+use super::{Expected, Query, expression, functions};
 use crate::context::{self, Fault, Scope, Variables};
 use crate::random::Random;
 use crate::value::{Instant, Json};
@@ -28,7 +28,6 @@ fn a_template_keeps_what_is_no_expression() {
 #[test]
 fn constants_are_shared() {
     let query = Query::compile(&json!({"a": [1, {"b": 2}]}), "Output").unwrap();
-    assert!(!query.is_dynamic());
     let (one, other) = (with_scope(|scope| query.evaluate(scope).unwrap()), with_scope(|scope| query.evaluate(scope).unwrap()));
     assert!(std::ptr::eq(one.value(), other.value()));
 }
@@ -94,6 +93,18 @@ fn what_an_expression_throws_is_told_as_jsonata_does() {
     }
 }
 
+/// Step Functions goes no deeper than 100, whatever the values are.
+#[test]
+fn an_expression_that_is_too_deep_fails() {
+    let too_deep = |source: &str| {
+        evaluated(&json!(format!("{{% {source} %}}"))).is_err_and(|fault| fault.message.contains(": Stack overflow error: "))
+    };
+    for (first, more) in [("1", "+1"), ("$states.input.n", "+1"), ("'a'", " & 'a'"), ("$count", " & 'a'")] {
+        assert!(too_deep(&format!("{first}{}", more.repeat(199))), "{first}{more}…");
+        assert!(!too_deep(&format!("{first}{}", more.repeat(60))), "{first}{more}…");
+    }
+}
+
 #[test]
 fn a_number_that_json_cannot_tell_is_null() {
     assert_eq!(evaluated(&json!("{% 1/0 %}")), Ok(json!(null)));
@@ -112,7 +123,7 @@ fn a_field_of_one_kind_refuses_another() {
         ("1", Expected::Array, "Expected 'array', but was 'number' for value: 1"),
         ("'a\"'", Expected::Boolean, r#"Expected 'boolean', but was 'string' for value: "a\"""#),
         ("{'foo': ['bar']}", Expected::String, r#"Expected 'string', but was 'object' for value: {"foo":["bar"]}"#),
-        ("null", Expected::Object, "Expected 'object', but was 'null' for value: null"),
+        ("null", Expected::Array, "Expected 'array', but was 'null' for value: null"),
         ("[1]", Expected::Number, "Expected 'number', but was 'array' for value: [1]"),
         ("true", Expected::Integer, "Expected 'integer', but was 'boolean' for value: true"),
         ("1.5", Expected::Integer, "Expected 'integer', but was 'number' for value: 1.5"),
@@ -200,9 +211,9 @@ fn a_definition_with_such_an_expression_is_refused() {
 
 #[test]
 fn the_context_is_made_only_for_who_looks_at_more_than_a_field() {
-    let made = Cell::new(0);
+    let looked = Cell::new(0);
     let make = || {
-        made.set(made.get() + 1);
+        looked.set(looked.get() + 1);
         json!({"Execution": {"Name": "night", "Input": {"a": 1}}, "State": {"Name": "S"}})
     };
     let field = |section: &str, name: &str| (section == "Execution" && name == "Name").then(|| json!("night").into());
@@ -215,11 +226,11 @@ fn the_context_is_made_only_for_who_looks_at_more_than_a_field() {
     };
     assert_eq!(evaluate("$states.context.Execution.Name"), "\"night\"");
     assert_eq!(evaluate("$uppercase($states.context.Execution.Name)"), "\"NIGHT\"");
-    assert_eq!(made.get(), 0);
+    assert_eq!(looked.get(), 0);
     assert_eq!(evaluate("$states.context.Execution.Input.a + 1"), "2");
     assert_eq!(evaluate("$uppercase($states.context.State.Name)"), "\"S\"");
     assert_eq!(evaluate("$count($keys($states.context))"), "2");
-    assert_eq!(made.get(), 3);
+    assert_eq!(looked.get(), 3);
 }
 
 #[test]
@@ -233,8 +244,9 @@ fn states_hold_what_the_scope_has() {
 
 #[test]
 fn the_functions_of_both_are_known() {
-    assert!(is_known_function("sum") && is_known_function("partition") && is_known_function("toMillis"));
-    assert!(!is_known_function("eval") && !is_known_function("randomSeeded"));
+    let is_known = |name: &str| functions().any(|known| known == name);
+    assert!(is_known("sum") && is_known("partition") && is_known("toMillis"));
+    assert!(!is_known("eval") && !is_known("randomSeeded"));
 }
 
 /// Each with the same result, or the same end, natively as by the evaluator.
@@ -318,6 +330,11 @@ fn the_native_shapes_agree_with_the_evaluator() {
         "($x := 1; $f := function($y) { $x + $y }; $x := 2; $f(1))",
         "($f := function($y) { $count + $y }; $f(1) + $f($f(2)))",
         "($f := function($y) { $y }; $f())",
+        "$join($states.input.missing, $states.input.n)",
+        "$substring($states.input.missing, 'x')",
+        "$floor($states.input.missing) & $number($states.input.missing)",
+        "$states.input.rows[x != 'a'].x & $states.input.object.deep[x = 'y'].x",
+        "'y' = $states.input.object.deep.x and $states.input.object.deep.x != 'y'",
         "$string($states.input.rows) & $string({'a': [1.5]})",
         "$sum",
     ] {
@@ -456,7 +473,8 @@ fn microseconds_of_each_deployed_expression() {
             _ => {}
         }
     }
-    const ROUNDS: u32 = 20_000;
+    const ROUNDS: u32 = 200;
+    const BATCHES: u32 = 100;
     let mut sources = Vec::new();
     for definition in deployed() {
         each(&definition, &mut sources);
@@ -468,11 +486,15 @@ fn microseconds_of_each_deployed_expression() {
             let query = Query::compile(&json!(source), "Output").unwrap();
             let super::Template::Expression(compiled) = &query.0 else { panic!("it is an expression") };
             let native = compiled.native.as_ref().map_or("-", |native| native.evaluate(scope).map_or("unable", |_| "native"));
-            let begun = std::time::Instant::now();
-            for _ in 0..ROUNDS {
-                std::hint::black_box(query.evaluate(scope).is_ok());
-            }
-            let each = begun.elapsed().as_secs_f64() * 1e6 / f64::from(ROUNDS);
+            // The quickest of many: the others were disturbed.
+            let batches = (0..BATCHES).map(|_| {
+                let begun = std::time::Instant::now();
+                for _ in 0..ROUNDS {
+                    std::hint::black_box(query.evaluate(scope).is_ok());
+                }
+                begun.elapsed().as_secs_f64() * 1e6 / f64::from(ROUNDS)
+            });
+            let each = batches.fold(f64::INFINITY, f64::min);
             total += each;
             lines.push((each, native, source.chars().take(90).collect::<String>()));
         }
@@ -509,7 +531,7 @@ fn fault(location: &str, message: &str) -> Fault {
 
 fn with_scope<T>(run: impl FnOnce(&Scope<'_>) -> T) -> T {
     let make = || json!({"Execution": {"Name": "night"}});
-    let (context, random) = (context::Context::new(&make), Random::new(7, &[]));
+    let (context, random) = (context::Context::with_fields(&make, &|_, _| None), Random::new(7, &[]));
     let (input, result) = (Json::from(input()), Json::from(json!({"Id": "jr-1"})));
     let mut variables = Variables::default();
     variables.assign(&[("count".into(), json!(7).into())]);
@@ -525,8 +547,8 @@ fn night_scope(run: impl FnOnce(&Scope<'_>)) {
             "State": {"Name": "S", "EnteredTime": "2026-01-02T02:00:01.000Z"}, "Task": {"Token": "token"},
         })
     };
-    let made = make();
-    let field = |section: &str, name: &str| made.get(section)?.get(name).cloned().map(Json::from);
+    let whole = make();
+    let field = |section: &str, name: &str| whole.get(section)?.get(name).cloned().map(Json::from);
     let (context, random) = (context::Context::with_fields(&make, &field), Random::new(7, &[]));
     let rule = json!({"Name": "Rule_1", "Description": "IsComplete \"id\"", "Result": "PASS", "EvaluationMessage": "fine", "EvaluatedMetrics": {"x": 1.0}});
     let rules = vec![rule; 12];

@@ -18,7 +18,6 @@ pub(super) fn unexpected_type(expected: Expected, found: &Json) -> String {
         Expected::Boolean => "boolean",
         Expected::Integer => "integer",
         Expected::Number => "number",
-        Expected::Object => "object",
         Expected::String => "string",
     };
     let kind = match found.jsonata() {
@@ -32,8 +31,8 @@ pub(super) fn unexpected_type(expected: Expected, found: &Json) -> String {
     format!("returned an unexpected result type. Expected '{expected}', but was '{kind}' for value: {}", found.text())
 }
 
-/// Why the text is no expression, without the code.
-pub(super) fn unparsed(source: &str, error: &ParserError) -> String {
+/// Why a text is no expression, in the words of Step Functions: those of jsonata-js, without their code.
+pub(crate) fn unparsed(source: &str, error: &ParserError) -> String {
     match error {
         ParserError::UnexpectedToken(token) if token == "Eof" => "Unexpected end of expression".to_owned(),
         ParserError::UnexpectedToken(token) => format!("The symbol \"{}\" cannot be used as a unary operator", symbol(token)),
@@ -55,7 +54,7 @@ pub(super) fn unparsed(source: &str, error: &ParserError) -> String {
 pub(super) fn thrown(error: &EvaluatorError, ast: &AstNode, evaluate: &dyn Fn(&AstNode) -> Result<JValue, EvaluatorError>) -> String {
     let (code, message) = (error.code().unwrap_or_default(), uncoded(error.message()));
     let bound = match code {
-        "U1001" | "D1011" => "Stack overflow error: Check for non-terminating recursive function. Consider rewriting as tail-recursive",
+        "U1001" | "D1011" => TOO_DEEP,
         "D1012" => "Expression evaluation timeout: Check for infinite loop",
         "D2015" => "Expression evaluation memory limit exceeded: Check for excessive memory usage",
         "" => message,
@@ -63,6 +62,10 @@ pub(super) fn thrown(error: &EvaluatorError, ast: &AstNode, evaluate: &dyn Fn(&A
     };
     format!(": {bound}")
 }
+
+/// What Step Functions says of an expression, or of calls in it, that go too deep.
+pub(super) const TOO_DEEP: &str =
+    "Stack overflow error: Check for non-terminating recursive function. Consider rewriting as tail-recursive";
 
 fn uncoded(message: &str) -> &str {
     match message.as_bytes() {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Circumstances, TestStateError};
+use crate::definition::{Pattern, Resource};
 use crate::random::Random;
 use crate::value::Json;
 
@@ -45,8 +46,8 @@ pub(super) fn made(name: &str, input: &Json, role: Option<&str>, circumstances: 
 
 /// Whether a task token belongs to the state.
 fn waits(state: &Map<String, Value>) -> bool {
-    let resource = state.get("Resource").and_then(Value::as_str).unwrap_or_default();
-    resource.ends_with(".waitForTaskToken") || resource.ends_with(".sync") || resource.ends_with(".sync:2")
+    let resource = state.get("Resource").and_then(Value::as_str).map(Resource::parse);
+    resource.is_some_and(|resource| resource.pattern != Pattern::RequestResponse)
 }
 
 /// The type of a field of the context object.

@@ -1,11 +1,13 @@
 //! What is asked of TestState, read once and refused as AWS refuses it.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::TestStateError;
 use super::context;
 use super::responses::Validation;
-use crate::check::{self, Finding, Kind, Severity};
+use crate::check::{self, Finding, Kind};
 use crate::value::{Failure, Json};
 
 /// A request that was read.
@@ -44,7 +46,7 @@ pub(super) struct Configuration {
     pub(super) retries: u32,
     /// How many of a Map's iterations failed.
     pub(super) failed_iterations: Option<usize>,
-    /// What an ItemReader reads.
+    /// What an `ItemReader` reads.
     pub(super) read_items: Option<Value>,
 }
 
@@ -131,19 +133,13 @@ fn read_mock(fields: &Fields<'_>) -> Result<Mock, TestStateError> {
 fn read_definition(text: &str, state_name: Option<&str>) -> Result<(String, Map<String, Value>), TestStateError> {
     let definition: Value = serde_json::from_str(text).map_err(|_| refused(&check::text(text, Kind::Standard)))?;
     let Some(name) = state_name else {
-        let machine = json!({"StartAt": UNNAMED, "States": {UNNAMED: definition}});
-        // Where a state by itself leads to isn't there.
-        let findings = errors(&machine).into_iter().filter(|finding| finding.code != "MISSING_TRANSITION_TARGET").collect::<Vec<_>>();
-        if !findings.is_empty() {
-            return Err(refused(&findings));
-        }
-        let Value::Object(state) = definition else { return Err(refused(&[])) };
+        let Value::Object(state) = definition else {
+            return Err(refused(&check::definition(&json!({"StartAt": UNNAMED, "States": {UNNAMED: definition}}), Kind::Standard)));
+        };
+        accept(&by_itself(UNNAMED, &state))?;
         return Ok((UNNAMED.to_owned(), state));
     };
-    let findings = errors(&definition);
-    if !findings.is_empty() {
-        return Err(refused(&findings));
-    }
+    accept(&definition)?;
     let Some(found) = find(&definition, name) else { return Err(TestStateError::invalid("State not found in definition")) };
     let mut state = found.clone();
     if let (None, Some(language)) = (state.get("QueryLanguage"), definition.get("QueryLanguage")) {
@@ -152,15 +148,24 @@ fn read_definition(text: &str, state_name: Option<&str>) -> Result<(String, Map<
     Ok((name.to_owned(), state))
 }
 
-fn errors(machine: &Value) -> Vec<Finding> {
-    check::definition(machine, Kind::Standard).into_iter().filter(|finding| finding.severity == Severity::Error).collect()
+/// A state machine of the state alone; wherever it leads to is an end.
+pub(super) fn by_itself(name: &str, state: &Map<String, Value>) -> Value {
+    let rules = ["Choices", "Catch"].iter().filter_map(|field| state.get(*field)?.as_array()).flatten();
+    let by_rule = rules.filter_map(|rule| rule.get("Next")?.as_str());
+    let next: BTreeSet<&str> = ["Next", "Default"].iter().filter_map(|field| state.get(*field)?.as_str()).chain(by_rule).collect();
+    let mut states: Map<String, Value> = next.into_iter().map(|name| (name.to_owned(), json!({"Type": "Succeed"}))).collect();
+    states.insert(name.to_owned(), Value::Object(state.clone()));
+    json!({"StartAt": name, "States": states})
+}
+
+fn accept(machine: &Value) -> Result<(), TestStateError> {
+    let findings = check::definition(machine, Kind::Standard);
+    if check::refusal(&findings).is_some() { Err(refused(&findings)) } else { Ok(()) }
 }
 
 fn refused(findings: &[Finding]) -> TestStateError {
-    let told: Vec<String> =
-        findings.iter().map(|finding| format!("{}: {} at {}", finding.code, finding.message, finding.location)).collect();
-    let told = if told.is_empty() { "INVALID_JSON_DESCRIPTION: The definition is not a JSON object".to_owned() } else { told.join(", ") };
-    TestStateError { name: "InvalidDefinition", message: format!("Invalid State Machine Definition: '{told}'") }
+    let message = check::refusal(findings).unwrap_or_else(|| "Invalid State Machine Definition".to_owned());
+    TestStateError { name: "InvalidDefinition", message }
 }
 
 /// The state of that name, in whatever Parallel or Map.
@@ -239,11 +244,8 @@ fn read_configuration(fields: &Fields<'_>, mocked: bool, state: &Map<String, Val
             return Err(TestStateError::invalid(format!("The state '{name}' in errorCausedByState is not in the definition")));
         }
     }
-    let read_items = match read_items {
-        // What is no JSON is another format's text, as it stands in its source.
-        Some(text) => Some(serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))),
-        None => None,
-    };
+    // What is no JSON is another format's text, as it stands in its source.
+    let read_items = read_items.map(|text| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)));
     Ok(Configuration {
         retries: retries.and_then(|retries| u32::try_from(retries).ok()).unwrap_or_default(),
         failed_iterations,

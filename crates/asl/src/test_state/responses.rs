@@ -141,6 +141,7 @@ fn scalar(kind: &str, field: &str, value: &Value) -> Option<String> {
     match words.next()? {
         "string" => {
             let Some(text) = value.as_str() else { return says("must be a string") };
+            #[expect(clippy::cast_precision_loss, reason = "a text in a request is short")]
             let length = text.chars().count() as f64;
             match words.next().map_or(Place::Within, |limits| Place::of(length, limits)) {
                 Place::Below => says("is smaller than the minimum length"),

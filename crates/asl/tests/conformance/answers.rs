@@ -51,7 +51,6 @@ impl InputOutput {
 /// A definition, and what AWS said of it.
 #[derive(Deserialize, Clone)]
 pub struct Validation {
-    pub id: String,
     #[serde(rename = "type")]
     kind: String,
     definition: Value,

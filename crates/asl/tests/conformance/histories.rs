@@ -189,11 +189,11 @@ pub fn transcript(recording: &Recording) -> String {
             let Sides { recorded, ours, .. } = Sides::of(recording, &replay);
             for index in 0..recorded.len().max(ours.len()) {
                 let show = |event: Option<&Value>| event.map_or_else(|| "-".to_owned(), compact);
-                let (recorded, ours) = (show(recorded.get(index)), show(ours.get(index)));
+                let (recorded, ours) = (recorded.get(index), ours.get(index));
                 if recorded == ours {
-                    lines.push(format!("both  {recorded}"));
+                    lines.push(format!("both  {}", show(ours)));
                 } else {
-                    lines.push(format!("AWS   {recorded}\nours  {ours}"));
+                    lines.push(format!("AWS   {}\nours  {}", show(recorded), show(ours)));
                 }
             }
             lines.push(format!("status: {:?}", replay.status));
@@ -207,6 +207,8 @@ pub fn transcript(recording: &Recording) -> String {
 /// An event in one line, its ids and type first.
 fn compact(event: &Value) -> String {
     let details = crate::recording::details(event);
+    let mut details: Vec<_> = details.into_iter().collect();
+    details.sort_by(|(one, _), (other, _)| one.cmp(other));
     let details = details.iter().filter(|(_, value)| value.get("truncated").is_none()).map(|(name, value)| format!("{name}={value}"));
     format!("{}<-{} {} {}", event["id"], event["previousEventId"], kind(event).unwrap_or("?"), details.collect::<Vec<_>>().join(" "))
 }

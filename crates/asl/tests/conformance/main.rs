@@ -20,6 +20,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use agreement::Disagreement;
 use answers::{InputOutput, Validation};
@@ -35,8 +36,7 @@ fn aws_recorded_what_the_engine_does() {
         return;
     };
     let only = variable("ASL_CASE");
-    let verdicts: Vec<_> =
-        judge(&folder, only.as_deref()).into_iter().filter(|verdict| only.as_ref().is_none_or(|text| verdict.id.contains(text))).collect();
+    let verdicts = judge(&folder, only.as_deref());
     let report = Report::of(&verdicts);
     println!("{}", report.text);
     assert!(only.is_some() || report.faults.is_empty(), "{}", report.faults.join("\n"));
@@ -52,28 +52,39 @@ struct Verdict {
 }
 
 fn judge(folder: &Path, only: Option<&str>) -> Vec<Verdict> {
-    let mut verdicts = Vec::new();
-    for recording in all::<Recording>(&folder.join("cases")) {
+    let histories = judged("histories", only, all(&folder.join("cases")), |recording: Recording| {
         let recording = recording.with_plain_arns();
-        if only.is_some_and(|text| recording.id.contains(text)) {
+        if only.is_some() {
             println!("{}\n{}\n", recording.id, histories::transcript(&recording));
         }
-        verdicts.push(Verdict { kind: "histories", result: histories::judge(&recording), id: recording.id });
-    }
-    for recorded in all::<InputOutput>(&folder.join("cases_io")) {
-        verdicts.push(Verdict { kind: "outputs", result: judged(|| recorded.judge()), id: recorded.id });
-    }
-    for recorded in one::<Validation>(&folder.join("validation.json")) {
-        verdicts.push(Verdict { kind: "validations", result: judged(|| recorded.judge()), id: recorded.id });
-    }
-    for recorded in one::<Trial>(&folder.join("teststate.json")) {
-        verdicts.push(Verdict { kind: "states", result: judged(|| recorded.judge()), id: recorded.id });
-    }
-    verdicts
+        histories::judge(&recording)
+    });
+    let outputs = judged("outputs", only, all(&folder.join("cases_io")), |recorded: InputOutput| recorded.judge());
+    let validations = judged("validations", only, one(&folder.join("validation.json")), |recorded: Validation| recorded.judge());
+    let states = judged("states", only, one(&folder.join("teststate.json")), |recorded: Trial| recorded.judge());
+    histories.into_iter().chain(outputs).chain(validations).chain(states).collect()
 }
 
-fn judged(judge: impl FnOnce() -> Result<(), Disagreement>) -> Result<(), Disagreement> {
-    caught(judge).unwrap_or_else(|panic| Err(Disagreement::whole("the engine", "an answer", panic)))
+/// Judges each by itself: one that can't be read, or breaks the engine, hides no other.
+fn judged<T: DeserializeOwned>(
+    kind: &'static str,
+    only: Option<&str>,
+    answers: Vec<Value>,
+    judge: impl Fn(T) -> Result<(), Disagreement>,
+) -> Vec<Verdict> {
+    let id = |answer: &Value| answer["id"].as_str().unwrap_or_default().to_owned();
+    let wanted = answers.into_iter().filter(|answer| only.is_none_or(|text| id(answer).contains(text)));
+    wanted
+        .map(|answer| {
+            let id = id(&answer);
+            let result = caught(|| match serde_json::from_value(answer) {
+                Ok(recorded) => judge(recorded),
+                Err(error) => Err(Disagreement::whole("the record", "a form that is known", error.to_string())),
+            });
+            let result = result.unwrap_or_else(|panic| Err(Disagreement::whole("the engine", "an answer", panic)));
+            Verdict { kind, id, result }
+        })
+        .collect()
 }
 
 /// What is told in the end, and what makes the test fail.
@@ -152,7 +163,7 @@ fn variable(name: &str) -> Option<String> {
 }
 
 /// Everything in a folder's files; nothing where there is no such folder.
-fn all<T: DeserializeOwned>(folder: &Path) -> Vec<T> {
+fn all(folder: &Path) -> Vec<Value> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut files: Vec<_> = entries.map(|entry| entry.expect("the folder can be read").path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
@@ -161,7 +172,7 @@ fn all<T: DeserializeOwned>(folder: &Path) -> Vec<T> {
 }
 
 /// Everything in a file; nothing where there is no such file.
-fn one<T: DeserializeOwned>(file: &Path) -> Vec<T> {
+fn one(file: &Path) -> Vec<Value> {
     let Ok(text) = fs::read(file) else { return Vec::new() };
     serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{} can't be read: {error}", file.display()))
 }

@@ -131,28 +131,44 @@ impl<'a> World<'a> {
         self.waiting.insert(task.id, recorded.answers);
     }
 
-    /// What happens next: what the recording says happens next, if it can; otherwise an answer, and with none left a timer.
+    /// What happens next: the first answer that waits, or the stop; but time passes if the recording tells something before it that only
+    /// time can bring.
     fn next(&mut self, history: &[Event]) -> Option<Stimulus> {
-        let next = self.recording.events.get(history.len()).filter(|_| !self.recording.parallel_normalised);
-        let first = self.waiting.iter().filter_map(|(&task, answers)| Some((answers.front()?.0, task))).min();
-        let expected = first.filter(|&(position, _)| position == history.len() && next.is_some());
-        if let Some((_, task)) = expected {
-            return self.answer(task);
+        let answer = self.waiting.iter().filter_map(|(&task, answers)| Some((answers.front()?.0, task))).min();
+        let stop = self.recording.events.iter().position(|event| kind(event) == Some("ExecutionAborted"));
+        let stop = stop.filter(|&stop| answer.is_none_or(|(position, _)| stop < position));
+        let position = stop.or(answer.map(|(position, _)| position));
+        if position.is_none_or(|position| self.something_is_missing(position, history))
+            && let Some(Reverse((at, _, timer))) = self.timers.pop()
+        {
+            self.now = self.now.max(at);
+            return Some(Stimulus::Wake(timer));
         }
-        if next.and_then(kind) == Some("ExecutionAborted") {
-            let details = next.map(details).unwrap_or_default();
-            let text = |name: &str| details.get(name).and_then(Value::as_str).map(str::to_owned);
-            return Some(Stimulus::Stop(Failure { error: text("error"), cause: text("cause") }));
+        match stop {
+            Some(stop) => {
+                let details = details(&self.recording.events[stop]);
+                let text = |name: &str| details.get(name).and_then(Value::as_str).map(str::to_owned);
+                Some(Stimulus::Stop(Failure { error: text("error"), cause: text("cause") }))
+            }
+            None => self.answer(answer?.1),
         }
-        let is_due = self.timers.peek().is_some_and(|Reverse((at, _, _))| *at <= self.now);
-        let passes_time = next.is_some() && !self.timers.is_empty();
-        match first {
-            Some((_, task)) if !is_due && !passes_time => self.answer(task),
-            _ => self.timers.pop().map(|Reverse((at, _, timer))| {
-                self.now = self.now.max(at);
-                Stimulus::Wake(timer)
-            }),
+    }
+
+    /// Whether the recording tells more events of some type before a place than have happened. One that was sorted tells nothing of that.
+    fn something_is_missing(&self, position: usize, history: &[Event]) -> bool {
+        if self.recording.parallel_normalised {
+            return false;
         }
+        let mut missing: BTreeMap<String, usize> = BTreeMap::new();
+        for kind in self.recording.events[..position].iter().filter_map(kind) {
+            *missing.entry(kind.to_owned()).or_default() += 1;
+        }
+        for event in history {
+            if let Some(count) = missing.get_mut(&event.kind()) {
+                *count = count.saturating_sub(1);
+            }
+        }
+        missing.values().any(|&count| count > 0)
     }
 
     fn answer(&mut self, task: TaskId) -> Option<Stimulus> {
@@ -183,4 +199,50 @@ fn compare_parameters(names: &mut Names, recorded: &RecordedTask, ours: &Json) -
     let event = |parameters: Value| serde_json::json!({ "taskScheduledEventDetails": { "parameters": parameters } });
     let (recorded, ours) = (as_recorded(vec![event(recorded.parameters.clone())]), hide(vec![event(ours.text().into())], &[]));
     names.compare(&recorded[0], &ours[0]).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A branch that waits ten seconds beside one whose task may take sixty; `first` tells which of the two ended first.
+    fn beside_a_wait(first: &str) -> Recording {
+        let definition = json!({
+            "StartAt": "Both",
+            "States": { "Both": { "Type": "Parallel", "End": true, "Branches": [
+                { "StartAt": "Ask", "States": { "Ask": {
+                    "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "TimeoutSeconds": 60, "End": true
+                } } },
+                { "StartAt": "Pause", "States": { "Pause": { "Type": "Wait", "Seconds": 10, "End": true } } }
+            ] } }
+        });
+        let succeeded = json!({ "id": 6, "previousEventId": 5, "type": "TaskSucceeded", "taskSucceededEventDetails": {
+            "resource": "invoke", "resourceType": "lambda", "output": "1"
+        } });
+        let waited = json!({ "id": 7, "previousEventId": 4, "type": "WaitStateExited" });
+        let mut events = json!([
+            { "id": 1, "previousEventId": 0, "type": "ExecutionStarted" },
+            { "id": 2, "previousEventId": 0, "type": "ParallelStateEntered" },
+            { "id": 3, "previousEventId": 2, "type": "TaskStateEntered", "stateEnteredEventDetails": { "name": "Ask" } },
+            { "id": 4, "previousEventId": 2, "type": "WaitStateEntered" },
+            { "id": 5, "previousEventId": 3, "type": "TaskScheduled", "taskScheduledEventDetails": { "resource": "invoke" } }
+        ]);
+        let list = events.as_array_mut().expect("it is a list");
+        list.extend(if first == "Pause" { [waited, succeeded] } else { [succeeded, waited] });
+        list.push(json!({ "id": 8, "previousEventId": 7, "type": "ExecutionSucceeded" }));
+        let context = json!({ "StateMachineId": "machine", "ExecutionId": "execution", "RoleArn": "role" });
+        serde_json::from_value(json!({ "id": "two", "definition": definition, "input": {}, "events": events, "context": context }))
+            .expect("it has the recordings' form")
+    }
+
+    #[test]
+    fn time_passes_before_an_answer_where_the_recording_says_so() {
+        for (first, then) in [("Pause", ["WaitStateExited", "TaskSucceeded"]), ("Ask", ["TaskSucceeded", "WaitStateExited"])] {
+            let replay = replay(&beside_a_wait(first)).expect("it can be replayed");
+            let kinds = replay.events.iter().filter_map(kind).filter(|kind| then.contains(kind)).collect::<Vec<_>>();
+            assert_eq!(kinds, then, "{first} first");
+        }
+    }
 }

@@ -12,7 +12,6 @@ use crate::recording::plain_arns;
 /// A state that was tried.
 #[derive(Deserialize, Clone)]
 pub struct Trial {
-    pub id: String,
     request: Value,
     expected: Value,
 }

@@ -1,6 +1,7 @@
 //! What an execution does beyond what AWS's recordings tell: time, trouble, siblings, going on.
 
 mod driver;
+mod paths;
 mod siblings;
 mod time;
 mod trouble;

@@ -209,7 +209,7 @@ impl WorstNight {
         let mut rows: Vec<_> = order.iter().map(|state| TimelineRow::of(night, &timeline, state)).collect();
         let elsewhere: Vec<_> = night.faults.iter().filter(|fault| !order.contains(&fault.call.as_str())).collect();
         if !elsewhere.is_empty() {
-            let mut notes: Vec<_> = elsewhere.iter().map(|fault| format!("{} {}", fault.call, fault.fault)).collect();
+            let mut notes: Vec<_> = elsewhere.iter().map(|fault| format!("{}: {}", fault.call, fault.fault)).collect();
             notes.dedup();
             rows.push(TimelineRow {
                 state: "Outside the execution".to_owned(),

@@ -57,7 +57,7 @@ pub fn terminal(report: &Report<'_>) -> String {
     }
     if let Some(worst) = &sums.worst {
         let seed = worst.seed.0;
-        line(&mut text, &format!("\n  The worst night took {}: {}", took(worst.millis), style(report.replay(seed)).cyan()));
+        line(&mut text, &format!("\n  The worst night took {}:\n  {}", took(worst.millis), style(report.replay(seed)).cyan()));
     }
     if sums.violations.is_empty() {
         line(&mut text, &format!("\n{} no invariant was violated", style("✓").green().bold()));

@@ -93,6 +93,8 @@ struct Partial {
     units: Option<f64>,
     key: String,
     span: Range<usize>,
+    /// Something in it is wrong, and was said: what it lacks may be just that.
+    is_wrong: bool,
 }
 
 /// JSON is kept, and compiled for each state of its own: an expression belongs to one state.
@@ -285,6 +287,9 @@ impl Reader<'_> {
             self.wrong(None, &key, message, hint);
             return None;
         };
+        if sources.iter().any(|partial| partial.is_wrong) {
+            return None;
+        }
         let (span, first_key) = (first.span.clone(), first.key.clone());
         let pattern = state.pattern();
         for (present, is_right, name, where_right) in [
@@ -358,6 +363,7 @@ impl Reader<'_> {
             self.wrong(Some(&item.span()), key, "this is no table", format!("Write [{key}] and its keys below."));
             return None;
         };
+        let before = self.wrongs.len();
         self.known_keys(table, key, &TASK_KEYS);
         let mut partial = Partial { key: key.to_owned(), span, ..Partial::default() };
         partial.duration = table.get("duration").and_then(|item| self.took(item, &format!("{key}.duration")));
@@ -375,6 +381,7 @@ impl Reader<'_> {
             number
         });
         partial.answer = table.get("answer").and_then(|item| self.reply(item, &format!("{key}.answer"))).map(Rc::new);
+        partial.is_wrong = self.wrongs.len() > before;
         Some(partial)
     }
 
