@@ -8,6 +8,7 @@ use nightly_asl::{Detail, Event, Instant, Status};
 use nightly_domain::ObjectUri;
 use nightly_domain::approval::{Approval, ApprovalStatus, Bearer, Decision, Handover, Ruling, Verdict};
 use nightly_domain::link::Link;
+use nightly_domain::ports::Watch;
 use nightly_domain::{Outcome as Told, audit};
 use serde_json::Value;
 
@@ -151,8 +152,9 @@ fn no_decision_is_lost(play: &Play<'_>) -> Broken {
                 broken.push((NAME, format!("{} never pressed what is recorded as their answer", approver.address.as_str())));
             }
         }
-        // The first of all calls stored it, and its function crashed before it told anybody: a retry or a redrive puts the question.
-        let watched = play.world.watches.iter().any(|schedule| schedule.watch.approval_id == record.id);
+        // It was stored, and asking broke off before anybody was mailed: a retry or a redrive puts the question again.
+        let asked = Watch { approval_id: record.id.clone(), generation: record.generation };
+        let watched = play.world.watches.iter().any(|schedule| schedule.watch == asked);
         let nobody_knows = record.status == ApprovalStatus::Pending && !watched;
         if let Some(what) = record_and_execution(&record, run).filter(|_| !nobody_knows) {
             broken.push((NAME, what));

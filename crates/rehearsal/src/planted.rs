@@ -30,8 +30,6 @@ pub enum Bug {
     ExpiresWithoutLooking,
     /// The definition: silence is a yes.
     SilenceIsAYes,
-    /// The definition: nothing starts a failed job again, and publishing comes before the question.
-    PublishesBeforeAsking,
     /// The deployment: the role lacks `glue:BatchStopJobRun`.
     MayNotStopJobs,
     /// The job: it publishes what is staged, whether it was approved or not.
@@ -48,7 +46,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 14] = [
         Self::HeartbeatTooShort,
         Self::FailedJobIsCaught,
         Self::GateIsRetried,
@@ -57,7 +55,6 @@ impl Bug {
         Self::NotifierFailsTheNight,
         Self::ExpiresWithoutLooking,
         Self::SilenceIsAYes,
-        Self::PublishesBeforeAsking,
         Self::MayNotStopJobs,
         Self::PublishesWhateverIsStaged,
         Self::ApprovesOnGet,
@@ -107,13 +104,6 @@ impl Bug {
             Self::SilenceIsAYes => {
                 states["ApprovalDecision"]["Choices"][0]["Condition"] = json!("{% $verdict.decision != 'REJECTED' %}");
                 states["ExpireApproval"]["Next"] = json!("ReadVerdict");
-            }
-            Self::PublishesBeforeAsking => {
-                states["QualityGate"]["Choices"][0]["Next"] = json!("PublishToWarehouse");
-                states["PublishToWarehouse"]["Next"] = json!("ManualApproval");
-                states["PublishToWarehouse"]["Arguments"]["Arguments"]["--approved_digest"] = json!("none");
-                states["ApprovalDecision"]["Choices"][0]["Next"] = json!("CountPublished");
-                states["ManualApproval"]["Output"] = json!({});
             }
             _ => {}
         }

