@@ -53,6 +53,17 @@ impl Intrinsic {
         Ok(Self { text: text.to_owned(), call: parse::call(text)? })
     }
 
+    /// The paths among its arguments, however deep.
+    pub(crate) fn paths(&self) -> Vec<&Path> {
+        let arguments = self.call.all().into_iter().flat_map(|call| &call.arguments);
+        arguments.filter_map(|argument| if let Argument::Path(path) = argument { Some(path) } else { None }).collect()
+    }
+
+    /// What is wrong with the numbers of arguments in it: AWS finds that out only when it calls the function.
+    pub(crate) fn miscounts(&self) -> Vec<String> {
+        self.call.all().into_iter().filter_map(|call| call.function.miscount(call.arguments.len())).collect()
+    }
+
     pub(crate) fn evaluate(&self, scope: &Scope<'_>) -> Result<Json, Fault> {
         self.call.evaluate(scope).map_err(|problem| {
             let problem = match problem {
@@ -68,6 +79,17 @@ impl Intrinsic {
 }
 
 impl Call {
+    /// This one and those among its arguments.
+    fn all(&self) -> Vec<&Self> {
+        let mut calls = vec![self];
+        for argument in &self.arguments {
+            if let Argument::Call(call) = argument {
+                calls.extend(call.all());
+            }
+        }
+        calls
+    }
+
     fn evaluate(&self, scope: &Scope<'_>) -> Result<Json, Problem> {
         if let (Function::Format, [template, arguments @ ..]) = (self.function, self.arguments.as_slice()) {
             let arguments = arguments.iter().map(|argument| argument.evaluate(scope)).collect::<Result<Vec<_>, _>>()?;
@@ -255,6 +277,13 @@ mod tests {
 
     #[test]
     fn arguments_that_are_too_few_or_too_many_are_found_out_when_the_function_is_called() {
+        let call = Intrinsic::parse("States.Array(States.Hash('a'), States.MathRandom(1), States.Format(), States.UUID())").unwrap();
+        let expected = [
+            "States.Hash takes 2 arguments, not 1",
+            "States.MathRandom takes 2 to 3 arguments, not 1",
+            "States.Format takes 1 argument or more, not 0",
+        ];
+        assert_eq!(call.miscounts(), expected);
         fails("States.UUID(1)", "Invalid arguments in States.UUID");
         fails("States.Format()", "Invalid arguments in States.Format");
         fails("States.Hash('x')", "Invalid arguments in States.Hash");
@@ -275,6 +304,13 @@ mod tests {
         missing("States.Array($unknown)", "$unknown");
         fails("States.Array($.n[0])", "Filter: [0] can only be applied to arrays. Current context is: 1");
         gives("States.ArrayLength($.no[*].such)", json!(0));
+    }
+
+    #[test]
+    fn every_path_in_a_call_is_told() {
+        let call = Intrinsic::parse("States.Format('{}', States.Array($.a, 1, States.JsonToString($$.b)), $c)").unwrap();
+        let paths: Vec<_> = call.paths().into_iter().map(Path::text).collect();
+        assert_eq!(paths, ["$c", "$.a", "$$.b"]);
     }
 
     #[test]

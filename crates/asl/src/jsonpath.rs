@@ -110,6 +110,29 @@ impl Path {
         Ok(whole)
     }
 
+    /// Only names and indices: it leads to one place at most, as `ResultPath` and others demand. Functions aren't names
+    /// there, though they are read as such.
+    pub(crate) fn is_reference(&self) -> bool {
+        self.steps.iter().all(|step| match step {
+            Step::Property(name) => !name.ends_with("()"),
+            Step::Index(_) => true,
+            _ => false,
+        })
+    }
+
+    /// The variable that it starts from.
+    pub(crate) fn variable(&self) -> Option<&str> {
+        match &self.root {
+            Root::Variable(name) => Some(name),
+            Root::Input | Root::Context => None,
+        }
+    }
+
+    /// The names that it goes along, if it has nothing else.
+    pub(crate) fn names(&self) -> Option<Vec<&str>> {
+        self.steps.iter().map(|step| if let Step::Property(name) = step { Some(&**name) } else { None }).collect()
+    }
+
     /// Whether it starts from the context object.
     pub(crate) fn is_of_context(&self) -> bool {
         self.root == Root::Context
@@ -269,6 +292,25 @@ mod tests {
         refused("$.l[2]", json!({"l": [5, 6]}));
         refused("$.a.b", json!({"a": "text"}));
         refused("$.a", json!([1]));
+    }
+
+    #[test]
+    fn a_reference_path_has_names_and_indices_only() {
+        for (path, reference) in [
+            ("$", true),
+            ("$.a['b'][0]", true),
+            ("$$.a", true),
+            ("$v.a", true),
+            ("$.a[*]", false),
+            ("$.a[0,1]", false),
+            ("$.a[1:]", false),
+            ("$..a", false),
+            ("$.a['b','c']", false),
+            ("$.a[?(@.b == ']')].c", false),
+            ("$.a.length()", false),
+        ] {
+            assert_eq!(Path::parse(path).unwrap().is_reference(), reference, "{path}");
+        }
     }
 
     fn any_value() -> impl Strategy<Value = Value> {

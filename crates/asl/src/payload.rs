@@ -63,6 +63,14 @@ impl Selector {
         if text.starts_with('$') { Path::parse(text).map(Self::Path) } else { Intrinsic::parse(text).map(Self::Call) }
     }
 
+    /// The paths in it, also those among a function's arguments.
+    pub(crate) fn paths(&self) -> Vec<&Path> {
+        match self {
+            Self::Path(path) => vec![path],
+            Self::Call(call) => call.paths(),
+        }
+    }
+
     /// `field` is the key or the field that it stands in, such as `name.$` or `ErrorPath`.
     pub(crate) fn evaluate(&self, scope: &Scope<'_>, field: &str) -> Result<Json, Fault> {
         let path = match self {

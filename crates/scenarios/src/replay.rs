@@ -96,7 +96,8 @@ impl Arguments {
         if let Some(url) = &self.endpoint_url {
             command.args(["--endpoint-url", url]);
         }
-        let output = command.output().with_context(|| format!("{} can't be run: replaying on AWS needs the AWS CLI", self.cli.display()))?;
+        let output =
+            command.output().with_context(|| format!("{} can't be run: replaying on AWS needs the AWS CLI", self.cli.display()))?;
         if output.status.success() {
             return Ok(Ok(serde_json::from_slice(&output.stdout).context("the AWS CLI answered no JSON")?));
         }

@@ -45,12 +45,12 @@ pub enum RunError {
     #[error("the definition is refused: {0}")]
     Definition(String),
     /// A task was called more often than the scenario replies.
-    #[error("{state} calls its task once more than the scenario has replies, with {parameters:?}")]
+    #[error("{state} calls its task once more than the scenario has replies, with {parameters}")]
     NoReply {
         /// The state that called.
         state: String,
         /// With what.
-        parameters: Json,
+        parameters: String,
     },
     /// The scenario has replies that nobody asked for.
     #[error("nobody asked for these replies: {0}")]
@@ -167,7 +167,7 @@ impl<'a> World<'a> {
                         Stimulus::Succeeded { task, .. } | Stimulus::Failed { task, .. } => Some(*task),
                         _ => None,
                     };
-                    if !task.is_some_and(|task| !self.over.insert(task)) {
+                    if task.is_none_or(|task| self.over.insert(task)) {
                         let _: Result<(), Closed> = self.execution.apply(stimulus, at);
                     }
                 }
@@ -205,7 +205,7 @@ impl<'a> World<'a> {
     fn call(&mut self, task: &Task, now: Instant) -> Result<(), RunError> {
         let next = self.replies.iter_mut().find(|(reply, left)| *left > 0 && *reply.state == *task.state);
         let Some((reply, left)) = next else {
-            return Err(RunError::NoReply { state: task.state.to_string(), parameters: task.parameters.clone() });
+            return Err(RunError::NoReply { state: task.state.to_string(), parameters: task.parameters.text().to_owned() });
         };
         *left -= 1;
         let reply: &'a Reply = reply;

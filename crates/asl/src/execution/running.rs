@@ -221,7 +221,11 @@ impl Execution {
     /// The context object («Accessing execution data from the Context object in Step Functions»).
     fn context(&self, thread: usize, item: Option<&Item>) -> Value {
         if let Some(context) = &self.tried_context {
-            return Value::clone(context);
+            let mut context = Value::clone(context);
+            if let Some(item) = item {
+                context["Map"] = json!({"Item": {"Index": item.index, "Value": item.value.value()}});
+            }
+            return context;
         }
         let visit = self.visit(thread);
         let identity = &self.start.identity;

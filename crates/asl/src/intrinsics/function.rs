@@ -1,5 +1,7 @@
 //! What each function does.
 
+use std::ops::RangeInclusive;
+
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
@@ -37,37 +39,50 @@ pub(super) enum Function {
     Uuid,
 }
 
-/// Every function with its name.
-const FUNCTIONS: [(Function, &str); 18] = [
-    (Function::Array, "States.Array"),
-    (Function::ArrayContains, "States.ArrayContains"),
-    (Function::ArrayGetItem, "States.ArrayGetItem"),
-    (Function::ArrayLength, "States.ArrayLength"),
-    (Function::ArrayPartition, "States.ArrayPartition"),
-    (Function::ArrayRange, "States.ArrayRange"),
-    (Function::ArrayUnique, "States.ArrayUnique"),
-    (Function::Base64Decode, "States.Base64Decode"),
-    (Function::Base64Encode, "States.Base64Encode"),
-    (Function::Format, "States.Format"),
-    (Function::Hash, "States.Hash"),
-    (Function::JsonMerge, "States.JsonMerge"),
-    (Function::JsonToString, "States.JsonToString"),
-    (Function::MathAdd, "States.MathAdd"),
-    (Function::MathRandom, "States.MathRandom"),
-    (Function::StringSplit, "States.StringSplit"),
-    (Function::StringToJson, "States.StringToJson"),
-    (Function::Uuid, "States.UUID"),
+/// Every function with its name and how many arguments it takes.
+const FUNCTIONS: [(Function, &str, RangeInclusive<usize>); 18] = [
+    (Function::Array, "States.Array", 0..=usize::MAX),
+    (Function::ArrayContains, "States.ArrayContains", 2..=2),
+    (Function::ArrayGetItem, "States.ArrayGetItem", 2..=2),
+    (Function::ArrayLength, "States.ArrayLength", 1..=1),
+    (Function::ArrayPartition, "States.ArrayPartition", 2..=2),
+    (Function::ArrayRange, "States.ArrayRange", 3..=3),
+    (Function::ArrayUnique, "States.ArrayUnique", 1..=1),
+    (Function::Base64Decode, "States.Base64Decode", 1..=1),
+    (Function::Base64Encode, "States.Base64Encode", 1..=1),
+    (Function::Format, "States.Format", 1..=usize::MAX),
+    (Function::Hash, "States.Hash", 2..=2),
+    (Function::JsonMerge, "States.JsonMerge", 3..=3),
+    (Function::JsonToString, "States.JsonToString", 1..=1),
+    (Function::MathAdd, "States.MathAdd", 2..=2),
+    (Function::MathRandom, "States.MathRandom", 2..=3),
+    (Function::StringSplit, "States.StringSplit", 2..=2),
+    (Function::StringToJson, "States.StringToJson", 1..=1),
+    (Function::Uuid, "States.UUID", 0..=0),
 ];
 
 impl Function {
     pub(super) fn named(name: &str) -> Option<Self> {
-        FUNCTIONS.iter().find(|(_, known)| *known == name).map(|(function, _)| *function)
+        FUNCTIONS.iter().find(|(_, known, _)| *known == name).map(|(function, ..)| *function)
+    }
+
+    /// What is wrong with so many arguments.
+    pub(super) fn miscount(self, given: usize) -> Option<String> {
+        let (_, name, takes) = self.entry();
+        let takes = match (*takes.start(), *takes.end()) {
+            _ if takes.contains(&given) => return None,
+            (0, 0) => "no arguments".to_owned(),
+            (1, 1) => "1 argument".to_owned(),
+            (1, usize::MAX) => "1 argument or more".to_owned(),
+            (least, most) if least == most => format!("{least} arguments"),
+            (least, most) => format!("{least} to {most} arguments"),
+        };
+        Some(format!("{name} takes {takes}, not {given}"))
     }
 
     /// What AWS says of arguments that a function doesn't take, whatever is wrong with them.
     pub(super) fn refuses(self) -> Problem {
-        let name = FUNCTIONS.iter().find(|(function, _)| *function == self).map_or("", |(_, name)| name);
-        Problem::Told(format!("Invalid arguments in {name}"))
+        Problem::Told(format!("Invalid arguments in {}", self.entry().1))
     }
 
     /// As on AWS, arguments that are too few or too many are found out here only.
@@ -104,6 +119,10 @@ impl Function {
             _ => None,
         };
         applied.map(Json::from).ok_or_else(|| self.refuses())
+    }
+
+    fn entry(self) -> &'static (Self, &'static str, RangeInclusive<usize>) {
+        FUNCTIONS.iter().find(|(function, ..)| *function == self).expect("every function is in the table")
     }
 }
 

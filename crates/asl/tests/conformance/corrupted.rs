@@ -2,13 +2,16 @@
 
 use std::cmp::Ordering;
 
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::agreement::Disagreement;
+use crate::answers::{InputOutput, Validation};
 use crate::histories::{Sides, compare};
 use crate::recording::{Recording, holds_the_end, kind};
 use crate::replay::{Replay, replay};
-use crate::{all, folder};
+use crate::states::Trial;
+use crate::{all, folder, one};
 
 /// Tampers with one event; tells whether it found something to change.
 type Corrupt = fn(&mut Vec<Value>, usize) -> bool;
@@ -104,6 +107,49 @@ fn no_corruption_of_an_aws_recording_agrees() {
     }
     println!("{looked_all} corrupted recordings, {} of them unseen", unseen_all.len());
     assert!(unseen_all.is_empty(), "{}", unseen_all.join("\n"));
+}
+
+/// Tampers with a field of every answer in turn; gives how many were looked at, and which went unseen.
+fn unseen_in<T: DeserializeOwned>(
+    answers: &[Value],
+    pointers: &[&str],
+    judge: impl Fn(T) -> Result<(), Disagreement>,
+) -> (usize, Vec<String>) {
+    let judged = |answer: &Value| judge(serde_json::from_value(answer.clone()).expect("it has a form that is known"));
+    let agreeing = answers.iter().filter(|answer| judged(answer).is_ok());
+    let corrupted = agreeing.flat_map(|answer| {
+        pointers.iter().filter_map(|pointer| {
+            let mut corrupted = answer.clone();
+            let field = corrupted.pointer_mut(pointer).filter(|field| !field.to_string().starts_with("\"Error=ValueError"))?;
+            *field = "Corrupted.".into();
+            Some((format!("{} {pointer}", answer["id"]), corrupted))
+        })
+    });
+    let corrupted: Vec<_> = corrupted.collect();
+    let unseen = corrupted.iter().filter(|(_, answer)| judged(answer).is_ok()).map(|(which, _)| which.clone()).collect();
+    (corrupted.len(), unseen)
+}
+
+#[test]
+fn no_corruption_of_another_answer_agrees() {
+    let Some(folder) = folder() else { return };
+    let outputs = unseen_in(&all(&folder.join("cases_io")), &["/output"], |answer: InputOutput| answer.judge());
+    let fields = ["/expected/message", "/expected/diagnostics/0/message", "/expected/diagnostics/0/location", "/expected/diagnostics"];
+    let validations = unseen_in(&one(&folder.join("validation.json")), &fields, |answer: Validation| answer.judge());
+    let fields = ["status", "message", "error", "cause", "nextState"].map(|field| format!("/expected/{field}"));
+    let fields: Vec<_> = fields.iter().map(String::as_str).collect();
+    let states = one(&folder.join("teststate.json"));
+    let (mocked, called): (Vec<_>, Vec<_>) = states.into_iter().partition(|answer| answer["request"]["mock"].is_object());
+    let called = unseen_in(&called, &fields, |answer: Trial| answer.judge());
+    // What a real task gave is taken from the answer itself; a mock says it in the request.
+    let fields = [fields, vec!["/expected/output", "/expected/inspectionData"]].concat();
+    let mocked = unseen_in(&mocked, &fields, |answer: Trial| answer.judge());
+    let (looked, unseen) = [outputs, validations, called, mocked].into_iter().fold((0, Vec::new()), |(looked, mut all), (more, unseen)| {
+        all.extend(unseen);
+        (looked + more, all)
+    });
+    println!("{looked} corrupted answers, {} of them unseen", unseen.len());
+    assert!(unseen.is_empty(), "{}", unseen.join("\n"));
 }
 
 /// A recording of our own making: a question is asked, refused, and the refusal caught; then somebody waits.
