@@ -53,12 +53,7 @@ pub(crate) const ALL: &[Integration] = &[
             "TooManyRequestsException",
         ],
     },
-    Integration {
-        resource: "aws-sdk:glue:getTable",
-        actions: &["glue:GetTable"],
-        error_prefix: "Glue",
-        errors: GLUE_SDK_ERRORS,
-    },
+    Integration { resource: "aws-sdk:glue:getTable", actions: &["glue:GetTable"], error_prefix: "Glue", errors: GLUE_SDK_ERRORS },
     Integration {
         resource: "aws-sdk:glue:createPartition",
         actions: &["glue:CreatePartition"],
@@ -83,30 +78,15 @@ pub(crate) const ALL: &[Integration] = &[
         error_prefix: "Glue",
         errors: GLUE_SDK_ERRORS,
     },
-    Integration {
-        resource: "dynamodb:updateItem",
-        actions: &["dynamodb:UpdateItem"],
-        error_prefix: "DynamoDB",
-        errors: DYNAMODB_ERRORS,
-    },
-    Integration {
-        resource: "dynamodb:getItem",
-        actions: &["dynamodb:GetItem"],
-        error_prefix: "DynamoDB",
-        errors: DYNAMODB_ERRORS,
-    },
+    Integration { resource: "dynamodb:updateItem", actions: &["dynamodb:UpdateItem"], error_prefix: "DynamoDB", errors: DYNAMODB_ERRORS },
+    Integration { resource: "dynamodb:getItem", actions: &["dynamodb:GetItem"], error_prefix: "DynamoDB", errors: DYNAMODB_ERRORS },
     Integration {
         resource: "athena:startQueryExecution",
         actions: &["athena:StartQueryExecution", "athena:StopQueryExecution", "athena:GetQueryExecution", "athena:GetDataCatalog"],
         error_prefix: "Athena",
         errors: ATHENA_ERRORS,
     },
-    Integration {
-        resource: "athena:getQueryResults",
-        actions: &["athena:GetQueryResults"],
-        error_prefix: "Athena",
-        errors: ATHENA_ERRORS,
-    },
+    Integration { resource: "athena:getQueryResults", actions: &["athena:GetQueryResults"], error_prefix: "Athena", errors: ATHENA_ERRORS },
     Integration {
         resource: "sqs:sendMessage",
         actions: &["sqs:SendMessage"],
