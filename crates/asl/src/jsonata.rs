@@ -24,7 +24,7 @@ use self::functions::{Function, Surroundings};
 use self::mentions::{ContextMentions, Mentions, Part};
 use self::native::Native;
 use crate::context::{Fault, Scope};
-use crate::value::Json;
+use crate::value::{Form, Json};
 
 /// A field's value with every expression in it compiled once; what holds no expression is kept as it is.
 pub(crate) struct Query(Template);
@@ -43,7 +43,7 @@ impl Query {
     pub(crate) fn typed(&self, scope: &Scope<'_>, expected: Expected) -> Result<Json, Fault> {
         let json = self.0.json(scope)?;
         match &self.0 {
-            Template::Expression(expression) if !expected.accepts(json.value()) => {
+            Template::Expression(expression) if !expected.accepts(&json) => {
                 Err(expression.fault(&wording::unexpected_type(expected, &json)))
             }
             _ => Ok(json),
@@ -74,13 +74,15 @@ pub(crate) enum Expected {
 }
 
 impl Expected {
-    pub(crate) fn accepts(self, value: &Value) -> bool {
-        match self {
-            Self::Array => value.is_array(),
-            Self::Boolean => value.is_boolean(),
-            Self::Integer => value.as_f64().is_some_and(|number| number.fract() == 0.0),
-            Self::Number => value.is_number(),
-            Self::String => value.is_string(),
+    fn accepts(self, json: &Json) -> bool {
+        match (self, json.form()) {
+            (Self::Array, Form::Plain(Value::Array(_)) | Form::Jsonata(JValue::Array(_)))
+            | (Self::Boolean, Form::Plain(Value::Bool(_)) | Form::Jsonata(JValue::Bool(_)))
+            | (Self::Number, Form::Plain(Value::Number(_)) | Form::Jsonata(JValue::Number(_)))
+            | (Self::String, Form::Plain(Value::String(_)) | Form::Jsonata(JValue::String(_))) => true,
+            (Self::Integer, Form::Plain(Value::Number(number))) => number.as_f64().is_some_and(|number| number.fract() == 0.0),
+            (Self::Integer, Form::Jsonata(JValue::Number(number))) => number.fract() == 0.0,
+            _ => false,
         }
     }
 }
@@ -170,7 +172,12 @@ struct Expression {
     /// Those that the evaluator is to be given.
     functions: Vec<Function>,
     native: Option<Native>,
+    /// It is deeper than Step Functions goes, so it fails.
+    too_deep: bool,
 }
+
+/// Step Functions goes no deeper than this into an expression, and into the calls of its functions.
+const DEEPEST: usize = 100;
 
 impl Expression {
     fn compile(source: &str, location: String) -> Result<Self, Refusal> {
@@ -181,10 +188,11 @@ impl Expression {
             let code = if unsupported.is_syntax() { INVALID } else { "UNSUPPORTED_JSONATA_EXPRESSION" };
             refusal(code, unsupported.to_string())
         })?;
-        let native = Native::build(&ast, &constant);
+        let too_deep = tree::depth(&ast) > DEEPEST;
+        let native = if too_deep { None } else { Native::build(&ast, &constant) };
         let names = mentions.functions.iter().chain(&mentions.variables);
         let functions = names.filter_map(|name| Function::named(name)).collect();
-        Ok(Self { source: source.to_owned(), location, ast, mentions, functions, native })
+        Ok(Self { source: source.to_owned(), location, ast, mentions, functions, native, too_deep })
     }
 
     /// JSON, without the marks that JSONata leaves on arrays.
@@ -200,6 +208,9 @@ impl Expression {
     }
 
     fn evaluate(&self, scope: &Scope<'_>) -> Result<JValue, Fault> {
+        if self.too_deep {
+            return Err(self.fault(&format!("threw an error during evaluation: {}", wording::TOO_DEEP)));
+        }
         let surroundings = Rc::new(Surroundings { random: scope.random.clone(), now: scope.now });
         let result = self.run(&self.ast, scope, &surroundings);
         scope.random.continue_from(&surroundings.random);
@@ -277,7 +288,7 @@ fn context_of(fields: &[(Rc<str>, Rc<str>)], scope: &Scope<'_>) -> JValue {
 fn limits(mentions: &Mentions) -> EvaluatorOptions {
     EvaluatorOptions {
         timeout_ms: mentions.recursive.then_some(1000),
-        max_stack_depth: Some(100),
+        max_stack_depth: Some(DEEPEST),
         max_sequence_length: Some(873_000),
         ..EvaluatorOptions::default()
     }

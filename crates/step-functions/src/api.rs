@@ -5,6 +5,7 @@ mod history;
 mod machines;
 mod pages;
 mod tasks;
+mod trial;
 
 use std::rc::Rc;
 

@@ -1,11 +1,26 @@
-//! The wall clock and chance: the one place that asks the machine for either.
+//! The clock and chance: the one place that asks the machine for either.
 
 use nightly_asl::Instant;
 
-/// Now.
-#[expect(clippy::disallowed_methods, reason = "the server is where virtual time meets the wall clock; this is the one place")]
-pub(crate) fn now() -> Instant {
-    Instant(jiff::Timestamp::now().as_millisecond())
+/// What the server takes the time from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Clock {
+    /// The machine's.
+    Wall,
+    /// The runtime's, which a test stops and winds: it showed this instant then.
+    #[cfg(test)]
+    Virtual(Instant, tokio::time::Instant),
+}
+
+impl Clock {
+    #[expect(clippy::disallowed_methods, reason = "the server is where virtual time meets the wall clock; this is the one place")]
+    pub(crate) fn now(self) -> Instant {
+        match self {
+            Self::Wall => Instant(jiff::Timestamp::now().as_millisecond()),
+            #[cfg(test)]
+            Self::Virtual(at, then) => at.plus_millis(i64::try_from(then.elapsed().as_millis()).expect("a test is short")),
+        }
+    }
 }
 
 /// An instant as the API has it: seconds since 1970, with a fraction.

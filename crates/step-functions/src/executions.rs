@@ -14,7 +14,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
-use crate::clock::{self, now};
+use crate::clock::{self, Clock};
 use crate::journal::{self, Journal, Opening, Told};
 use crate::local_aws::{LocalAws, StatusChange};
 use crate::machines::{self, StateMachine, StateMachines};
@@ -28,6 +28,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 pub(crate) struct StepFunctions {
     pub(crate) machines: RefCell<StateMachines>,
     pub(crate) aws: LocalAws,
+    pub(crate) clock: Clock,
     runs: RefCell<BTreeMap<String, Run>>,
     /// Every token that was ever handed out, and the task that waits or waited for it.
     tokens: RefCell<HashMap<String, (String, TaskId)>>,
@@ -57,12 +58,13 @@ pub(crate) enum Unreadable {
 
 impl StepFunctions {
     /// What the folder keeps, as it was. Inside a `LocalSet` only: executions go on at once.
-    pub(crate) fn restore(data: &Path, aws: LocalAws) -> Result<Rc<Self>, Unreadable> {
+    pub(crate) fn restore(data: &Path, aws: LocalAws, clock: Clock) -> Result<Rc<Self>, Unreadable> {
         let folder = data.join("executions");
         let (changes, announced) = mpsc::unbounded_channel();
         let restored = Rc::new(Self {
             machines: RefCell::new(StateMachines::read(data)?),
             aws,
+            clock,
             runs: RefCell::default(),
             tokens: RefCell::default(),
             folder: folder.clone(),
@@ -94,7 +96,7 @@ impl StepFunctions {
             state_machine_name: machine.name.clone(),
             role_arn: machine.role_arn.clone(),
         };
-        let at = now();
+        let at = self.clock.now();
         let start = Start { identity, input: parsed, at, seed: clock::seed() };
         let opening =
             Opening { definition: machine.definition.clone(), kind: machine.kind.clone(), input, trace_header, start: start.clone() };
@@ -113,7 +115,7 @@ impl StepFunctions {
             let mut runs = self.runs.borrow_mut();
             let run = runs.get_mut(arn).ok_or(Closed)?;
             let was_running = *run.execution.status() == Status::Running;
-            let at = now().max(run.latest);
+            let at = self.clock.now().max(run.latest);
             run.execution.apply(stimulus.clone(), at)?;
             run.latest = at;
             if let Err(error) = run.journal.append(&Told { at, stimulus }) {
@@ -209,7 +211,7 @@ impl StepFunctions {
     }
 
     async fn wake(self: Rc<Self>, arn: String, timer: TimerId, at: Instant) {
-        while let Ok(left @ 1..) = u64::try_from(at.0 - now().0) {
+        while let Ok(left @ 1..) = u64::try_from(at.0 - self.clock.now().0) {
             sleep(Duration::from_millis(left).min(LONGEST_SLEEP)).await;
         }
         // An execution that has ended needs no timer.
@@ -229,7 +231,7 @@ impl StepFunctions {
     }
 
     fn changed(&self, arn: &str, status: &Status) {
-        let detail = self.look(arn, |run| run.status_change(status));
+        let detail = self.look(arn, |run| run.status_change(status, self.clock.now()));
         // Whoever announces ends only with the server.
         let _ = detail.map(|detail| self.changes.send(StatusChange { arn: arn.to_owned(), detail }));
     }

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use crate::clock::uuid;
 use crate::executions::StepFunctions;
 use crate::jobs::Job;
-use crate::local_aws::Integration;
+use crate::local_aws::{Call, Integration};
 use crate::refusal::Refusal;
 use crate::scope::Scope;
 
@@ -34,7 +34,7 @@ impl StepFunctions {
         let scope = Scope::of_arn(execution);
         match task.resource.pattern {
             Pattern::RequestResponse => {
-                let call = self.call(&scope, &task.resource, task.parameters.value());
+                let call = self.call(&scope, &task);
                 let answer = tokio::select! {
                     answer = call => answer,
                     () = cancelled.notified() => return,
@@ -47,7 +47,7 @@ impl StepFunctions {
                 }
             }
             Pattern::TaskToken if submitted.is_some() => cancelled.notified().await,
-            Pattern::TaskToken => match self.call(&scope, &task.resource, task.parameters.value()).await {
+            Pattern::TaskToken => match self.call(&scope, &task).await {
                 Ok(output) => {
                     let _ = self.tell(execution, Stimulus::Submitted { task: id, output: output.into() });
                 }
@@ -75,26 +75,27 @@ impl StepFunctions {
 
     /// Starts a job; tells whether anybody still waits for it.
     async fn submit(self: &Rc<Self>, execution: &str, scope: &Scope, task: &Task) -> Result<(Job, bool), Failure> {
-        let answer = self.call(scope, &task.resource, task.parameters.value()).await?;
+        let answer = self.call(scope, task).await?;
         let job = Job::of(&task.resource, task.parameters.value(), &answer)?;
         let waited_for = self.tell(execution, Stimulus::Submitted { task: task.id, output: answer.into() }).is_ok();
         Ok((job, waited_for))
     }
 
     /// One request of a task and its answer.
-    async fn call(self: &Rc<Self>, scope: &Scope, resource: &Resource, parameters: &Value) -> Result<Value, Failure> {
+    pub(crate) async fn call(self: &Rc<Self>, scope: &Scope, task: &Task) -> Result<Value, Failure> {
+        let (resource, parameters) = (&*task.resource, task.parameters.value());
         let action = resource.action.split('.').next().unwrap_or_default();
         match (resource.service.as_str(), action) {
             ("", _) if resource.action.contains(":lambda:") => {
                 let invocation = json!({"FunctionName": resource.action, "Payload": parameters});
-                Ok(self.invoke(scope, &invocation).await?["Payload"].take())
+                Ok(self.invoke(scope, &invocation, task).await?["Payload"].take())
             }
-            ("lambda", "invoke") => self.invoke(scope, parameters).await,
+            ("lambda", "invoke") => self.invoke(scope, parameters, task).await,
             ("states", "startExecution") => self.call_ourselves(scope, Integration::Optimized, action, parameters),
             ("aws-sdk:sfn", _) => self.call_ourselves(scope, Integration::Sdk, action, parameters),
             (service, _) => {
                 if let Some(service) = service.strip_prefix("aws-sdk:") {
-                    return self.aws.call(scope, Integration::Sdk, service, action, parameters).await;
+                    return self.aws.call(&Call { scope, integration: Integration::Sdk, service, action, parameters, task: Some(task) }).await;
                 }
                 let known = OPTIMIZED.iter().find(|(known, _, actions)| *known == service && actions.contains(&action));
                 let (_, text, _) = known.ok_or_else(|| unsupported(resource))?;
@@ -104,7 +105,9 @@ impl StepFunctions {
                         *entry = as_text(entry, "Detail");
                     }
                 }
-                let answer = self.aws.call(scope, Integration::Optimized, service, action, &parameters).await?;
+                let parameters = &parameters;
+                let call = Call { scope, integration: Integration::Optimized, service, action, parameters, task: Some(task) };
+                let answer = self.aws.call(&call).await?;
                 match answer["FailedEntryCount"].as_i64() {
                     Some(1..) => Err(Failure::new("EventBridge.FailedEntry", answer.to_string())),
                     _ => Ok(answer),
@@ -114,12 +117,14 @@ impl StepFunctions {
     }
 
     /// `lambda:invoke`: the payload is JSON, and a function's error is the task's.
-    async fn invoke(&self, scope: &Scope, parameters: &Value) -> Result<Value, Failure> {
+    async fn invoke(&self, scope: &Scope, parameters: &Value, task: &Task) -> Result<Value, Failure> {
         let mut parameters = parameters.clone();
         if let Some(payload) = parameters.get_mut("Payload") {
             *payload = Value::String(payload.to_string());
         }
-        let mut answer = self.aws.call(scope, Integration::Optimized, "lambda", "invoke", &parameters).await?;
+        let parameters = &parameters;
+        let call = Call { scope, integration: Integration::Optimized, service: "lambda", action: "invoke", parameters, task: Some(task) };
+        let mut answer = self.aws.call(&call).await?;
         let text = answer["Payload"].as_str().unwrap_or_default().to_owned();
         let payload: Value = serde_json::from_str(&text).unwrap_or_else(|_| if text.is_empty() { json!({}) } else { text.clone().into() });
         if answer.get("FunctionError").is_some_and(|error| !error.is_null()) {

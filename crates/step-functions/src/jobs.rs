@@ -3,15 +3,14 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use nightly_asl::{Failure, Instant, Resource};
+use nightly_asl::{Failure, Resource};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use crate::clock::now;
 use crate::executions::StepFunctions;
 use crate::integrations::unsupported;
-use crate::local_aws::{Integration, UNREACHABLE};
+use crate::local_aws::{Call, Integration, UNREACHABLE};
 use crate::scope::Scope;
 
 /// How often a job is asked after: soon at first, so that a short one costs no time, and less often the longer it takes.
@@ -52,7 +51,7 @@ impl Job {
 impl StepFunctions {
     /// Waits for the end of a job; `None` when nobody waits for it any more.
     pub(crate) async fn watch(self: &Rc<Self>, scope: &Scope, job: &Job, cancelled: &Notify) -> Option<Result<Value, Failure>> {
-        let begun = now();
+        let begun = self.clock.now();
         loop {
             tokio::select! {
                 looked = self.ask_after(scope, job) => match looked {
@@ -65,7 +64,7 @@ impl StepFunctions {
                 () = cancelled.notified() => return None,
             }
             tokio::select! {
-                () = sleep(pause(begun)) => {}
+                () = sleep(pause(self.clock.now().0 - begun.0)) => {}
                 () = cancelled.notified() => return None,
             }
         }
@@ -120,7 +119,8 @@ impl StepFunctions {
     }
 
     async fn ask(&self, scope: &Scope, service: &str, action: &str, parameters: &Value) -> Result<Value, Failure> {
-        let mut answer = self.aws.call(scope, Integration::Optimized, service, action, parameters).await?;
+        let call = Call { scope, integration: Integration::Optimized, service, action, parameters, task: None };
+        let mut answer = self.aws.call(&call).await?;
         without_metadata(&mut answer);
         Ok(answer)
     }
@@ -135,7 +135,7 @@ fn without_metadata(answer: &mut Value) {
     }
 }
 
-fn pause(begun: Instant) -> Duration {
-    let millis = ((now().0 - begun.0) / 20).clamp(SHORTEST_PAUSE_MILLIS, LONGEST_PAUSE_MILLIS);
+fn pause(millis_so_far: i64) -> Duration {
+    let millis = (millis_so_far / 20).clamp(SHORTEST_PAUSE_MILLIS, LONGEST_PAUSE_MILLIS);
     Duration::from_millis(millis.unsigned_abs())
 }

@@ -17,6 +17,8 @@ mod journal;
 mod local_aws;
 mod machines;
 mod refusal;
+#[cfg(test)]
+mod scenarios;
 mod scope;
 mod server;
 

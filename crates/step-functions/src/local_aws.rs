@@ -8,7 +8,7 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::{Method, Request, header};
 use hyper_util::rt::TokioIo;
-use nightly_asl::Failure;
+use nightly_asl::{Failure, Task};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
@@ -19,9 +19,31 @@ use crate::scope::Scope;
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Where the local AWS listens: `127.0.0.1:4566`.
-pub(crate) struct LocalAws {
-    authority: String,
+/// The local AWS.
+pub(crate) enum LocalAws {
+    /// It listens here, such as at `127.0.0.1:4566`.
+    At(String),
+    /// A test answers for it.
+    #[cfg(test)]
+    Scripted(Box<dyn Script>),
+}
+
+/// Who answers for the local AWS in a test.
+#[cfg(test)]
+pub(crate) trait Script {
+    fn call(&self, call: &Call<'_>) -> std::pin::Pin<Box<dyn Future<Output = Result<Value, Failure>>>>;
+}
+
+/// One call of a service.
+pub(crate) struct Call<'a> {
+    pub(crate) scope: &'a Scope,
+    pub(crate) integration: Integration,
+    pub(crate) service: &'a str,
+    pub(crate) action: &'a str,
+    pub(crate) parameters: &'a Value,
+    /// The task that makes it; none where a job is looked after.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only a test's script asks who calls"))]
+    pub(crate) task: Option<&'a Task>,
 }
 
 /// How names, instants and errors of an answer are written.
@@ -54,18 +76,16 @@ impl LocalAws {
     /// The local AWS at an address such as `http://127.0.0.1:4566`.
     pub(crate) fn at(url: &str) -> Option<Self> {
         let authority = url.strip_prefix("http://")?.trim_end_matches('/');
-        (authority.contains(':') && !authority.contains('/')).then(|| Self { authority: authority.to_owned() })
+        (authority.contains(':') && !authority.contains('/')).then(|| Self::At(authority.to_owned()))
     }
 
     /// One call of a service: its answer as a task gets it, or its error as a task fails with it.
-    pub(crate) async fn call(
-        &self,
-        scope: &Scope,
-        integration: Integration,
-        service: &str,
-        action: &str,
-        parameters: &Value,
-    ) -> Result<Value, Failure> {
+    pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
+        #[cfg(test)]
+        if let Self::Scripted(script) = self {
+            return script.call(call).await;
+        }
+        let Call { scope, integration, service, action, parameters, .. } = call;
         let request = json!({
             "region": scope.region,
             "account": scope.account,
@@ -90,26 +110,20 @@ impl LocalAws {
         self.post("/_local/status-change", &request).await.map(|_| ())
     }
 
-    /// The local AWS starts this server before it listens itself.
-    async fn connect(&self) -> io::Result<TcpStream> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            match TcpStream::connect(&self.authority).await {
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && Instant::now() < deadline => sleep(PAUSE).await,
-                connected => return connected,
-            }
-        }
-    }
-
     /// One request on a connection of its own: whoever doesn't wait any more hangs up by dropping the future.
     async fn post(&self, path: &str, body: &Value) -> Result<Value, Unreachable> {
-        let stream = self.connect().await?;
+        let authority = match self {
+            Self::At(authority) => authority,
+            #[cfg(test)]
+            Self::Scripted(_) => return Ok(Value::Null),
+        };
+        let stream = connect(authority).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let carrying = spawn_local(connection);
         let request = Request::builder()
             .method(Method::POST)
             .uri(path)
-            .header(header::HOST, &self.authority)
+            .header(header::HOST, authority)
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body.to_string())))
             .expect("the request is well-formed");
@@ -122,6 +136,17 @@ impl LocalAws {
             return Err(Unreachable::Answer(format!("{status}: {}", answer())));
         }
         serde_json::from_slice(&text).map_err(|_| Unreachable::Answer(answer()))
+    }
+}
+
+/// The local AWS starts this server before it listens itself.
+async fn connect(authority: &str) -> io::Result<TcpStream> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match TcpStream::connect(authority).await {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && Instant::now() < deadline => sleep(PAUSE).await,
+            connected => return connected,
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::sleep;
 
-use crate::clock::uuid;
+use crate::clock::{Clock, uuid};
 use crate::executions::{StepFunctions, Unreadable};
 use crate::local_aws::LocalAws;
 use crate::refusal::Refusal;
@@ -65,7 +65,7 @@ pub fn serve(configuration: Configuration) -> Result<(), Failed> {
     LocalSet::new().block_on(&runtime, async {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| Failed::Listen { port, error })?;
         let address = listener.local_addr().map_err(|error| Failed::Listen { port, error })?;
-        let steps = StepFunctions::restore(&data, aws).map_err(|error: Unreadable| Failed::Data(error.to_string()))?;
+        let steps = StepFunctions::restore(&data, aws, Clock::Wall).map_err(|error: Unreadable| Failed::Data(error.to_string()))?;
         println!("Step Functions at http://{address}");
         tokio::select! {
             never = take_in(listener, steps) => match never {},
@@ -97,6 +97,7 @@ async fn answer(steps: &Rc<StepFunctions>, request: Request<Incoming>) -> Result
     let target = text("x-amz-target", &parts.headers);
     let scope = Scope::of_authorization(&text(header::AUTHORIZATION.as_str(), &parts.headers));
     let answered = match (target.strip_prefix(TARGET), std::str::from_utf8(&body)) {
+        (Some("TestState"), Ok(body)) => steps.test_state(&scope, body).await,
         (Some(operation), Ok(body)) => steps.answer(&scope, operation, body),
         (None, _) => Err(Refusal::new("UnknownOperationException", "X-Amz-Target names no operation of AWSStepFunctions")),
         (_, Err(_)) => Err(Refusal::new("SerializationException", "the body is not UTF-8")),

@@ -78,7 +78,7 @@ impl Checker<'_> {
         if let Some(default) = fields.get("Default") {
             self.transition(default, format!("{location}/Default"), otherwise.to_vec(), transitions);
         } else {
-            let message = "Without a Default, what no rule applies to fails with States.NoChoiceMatched";
+            let message = "Without a Default, what no rule applies to fails with States.Runtime, which nothing catches";
             let hint = "Add a Default, be it a Fail state with an error of your own.";
             self.findings.add(Severity::Warning, "MISSING_DEFAULT", location, message, hint);
         }

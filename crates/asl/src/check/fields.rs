@@ -76,7 +76,13 @@ pub(super) const ALWAYS: [&str; 3] = ["Type", "Comment", "QueryLanguage"];
 
 /// The known name that somebody who wrote this one most likely meant.
 pub(super) fn nearest<'n>(written: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let limit = (written.chars().count() / 3).clamp(1, 3);
+    // A short name is a slip of hardly anything.
+    let limit = match written.chars().count() {
+        0..=2 => 0,
+        3..=5 => 1,
+        6..=8 => 2,
+        _ => 3,
+    };
     known
         .map(|name| {
             let begun = written.len() > 3 && name.starts_with(written);
@@ -274,5 +280,6 @@ mod tests {
         assert_eq!(nearest("next", known()), Some("Next"));
         assert_eq!(nearest("Heartbeat", known()), Some("HeartbeatSeconds"));
         assert_eq!(nearest("Retry", known()), None);
+        assert_eq!(nearest("B", ["A", "C"].into_iter()), None);
     }
 }

@@ -3,7 +3,7 @@
 //! The optimized integrations are those of
 //! <https://docs.aws.amazon.com/step-functions/latest/dg/integrate-optimized.html>. `actions.txt` lists the actions of the services
 //! that can be called through the SDK and are used here, a line each with the arguments, those that are required marked with `!`; it
-//! is made from the AWS API models (botocore 1.43.11).
+//! is made by `local/sdk_actions.py`.
 
 use super::fields::nearest;
 

@@ -136,7 +136,7 @@ impl Native {
     }
 
     pub(super) fn evaluate(&self, scope: &Scope<'_>) -> Evaluated {
-        Frame { scope, locals: Vec::new(), item: JValue::Undefined }.value(&self.0)
+        Frame { scope, locals: Vec::new(), item: None }.value(&self.0)
     }
 
     /// What the expression reads as a whole, if it does nothing else: the value itself, in whatever form it is.
@@ -150,20 +150,21 @@ impl Native {
 }
 
 /// An evaluation under way.
-struct Frame<'a> {
+struct Frame<'a, 'b> {
     scope: &'a Scope<'a>,
     locals: Vec<JValue>,
-    item: JValue,
+    /// What a predicate or what is behind an array looks at.
+    item: Option<Form<'b>>,
 }
 
-impl Frame<'_> {
+impl Frame<'_, '_> {
     fn value(&mut self, shape: &Shape) -> Evaluated {
         Ok(match shape {
             Shape::Constant(value) => value.clone(),
             Shape::Read(root, steps) => {
                 return root.read(self.scope, steps, |found| found.map_or(JValue::Undefined, Form::to_jsonata));
             }
-            Shape::ReadItem(steps) => follow(Form::Jsonata(&self.item), steps)?.map_or(JValue::Undefined, Form::to_jsonata),
+            Shape::ReadItem(steps) => self.follow_item(steps)?.map_or(JValue::Undefined, Form::to_jsonata),
             Shape::Local(slot) => self.locals.get(*slot).cloned().unwrap_or(JValue::Undefined),
             Shape::Concatenate(parts) => {
                 let mut text = String::new();
@@ -174,6 +175,7 @@ impl Frame<'_> {
             }
             Shape::Object(fields) => {
                 let mut object = JMap::default();
+                object.reserve(fields.len());
                 for (name, field) in fields {
                     match self.value(field)? {
                         JValue::Undefined => {}
@@ -252,6 +254,11 @@ impl Frame<'_> {
     }
 
     fn binary(&mut self, operator: Operator, operands: &(Shape, Shape)) -> Evaluated {
+        if let (Operator::Equal | Operator::NotEqual, Shape::Constant(JValue::String(text))) = (operator, &operands.1)
+            && let Some(is) = self.is_text(&operands.0, text)
+        {
+            return Ok(JValue::Bool(is == (operator == Operator::Equal)));
+        }
         let lhs = self.value(&operands.0)?;
         if let Operator::And | Operator::Or = operator {
             let lhs = truth(&lhs)?;
@@ -287,7 +294,10 @@ impl Frame<'_> {
             (Function::Exists, [value, ..]) => JValue::Bool(!value.is_undefined()),
             (Function::Millis, _) => functions::millis(self.scope.now),
             (Function::Uuid, _) => JValue::string(self.scope.random.uuid()),
-            // A function of nothing gives nothing, or an error.
+            (Function::Floor | Function::Number | Function::String, [JValue::Undefined, ..])
+            | (Function::Join, [JValue::Undefined, JValue::String(_), _])
+            | (Function::Substring, [JValue::Undefined, JValue::Number(_), JValue::Undefined | JValue::Number(_)]) => JValue::Undefined,
+            // Others of nothing give nothing, or an error.
             (_, [JValue::Undefined, ..]) => return Err(Unable),
             (Function::Not, [value, ..]) => JValue::Bool(!truth(value)?),
             (Function::String, [JValue::String(text), ..]) => JValue::String(text.clone()),
@@ -324,6 +334,10 @@ impl Frame<'_> {
                 Some(Form::Plain(_)) => 1,
                 Some(Form::Jsonata(value)) => count(value),
             })?,
+            // Of those that a predicate selects, nothing need be copied.
+            Shape::Each(each) if each.make.is_none() => {
+                self.made(&each.source, each.predicate.as_ref(), Some(&Shape::Constant(JValue::Null)))?.len()
+            }
             other => count(&self.value(other)?),
         };
         #[expect(clippy::cast_precision_loss, reason = "no array is that long")]
@@ -331,16 +345,7 @@ impl Frame<'_> {
     }
 
     fn each(&mut self, each: &Each) -> Evaluated {
-        let source = self.value(&each.source)?;
-        let items = match &source {
-            JValue::Undefined => return Ok(JValue::Undefined),
-            JValue::Array(items) => items.as_slice(),
-            single => std::slice::from_ref(single),
-        };
-        let outer = std::mem::replace(&mut self.item, JValue::Undefined);
-        let made = self.each_of(items, each);
-        self.item = outer;
-        let mut made = made?;
+        let mut made = self.made(&each.source, each.predicate.as_ref(), each.make.as_ref())?;
         Ok(match made.len() {
             0 => JValue::Undefined,
             1 => made.remove(0),
@@ -348,14 +353,62 @@ impl Frame<'_> {
         })
     }
 
-    fn each_of(&mut self, items: &[JValue], each: &Each) -> Result<Vec<JValue>, Unable> {
-        let mut made = Vec::with_capacity(items.len());
+    fn made(&mut self, source: &Shape, predicate: Option<&Shape>, make: Option<&Shape>) -> Result<Vec<JValue>, Unable> {
+        match source {
+            // What is read needn't be converted as a whole.
+            Shape::Read(root, steps) => root.read(self.scope, steps, |found| self.made_of(found, predicate, make))?,
+            source => match self.value(source)? {
+                JValue::Undefined => Ok(Vec::new()),
+                value => self.made_of(Some(Form::Jsonata(&value)), predicate, make),
+            },
+        }
+    }
+
+    fn made_of(&mut self, source: Option<Form<'_>>, predicate: Option<&Shape>, make: Option<&Shape>) -> Result<Vec<JValue>, Unable> {
+        let mut inner = Frame { scope: self.scope, locals: std::mem::take(&mut self.locals), item: None };
+        let results = match source {
+            None => Ok(Vec::new()),
+            Some(Form::Plain(Value::Array(items))) => inner.each_item(items.iter().map(Form::Plain), predicate, make),
+            Some(Form::Jsonata(JValue::Array(items))) => inner.each_item(items.iter().map(Form::Jsonata), predicate, make),
+            Some(single) => inner.each_item(std::iter::once(single), predicate, make),
+        };
+        self.locals = inner.locals;
+        results
+    }
+
+    fn follow_item(&self, steps: &[Step]) -> Result<Option<Form<'_>>, Unable> {
+        self.item.map_or(Ok(None), |item| follow(item, steps))
+    }
+
+    /// Whether what is read is that text, without copying it; nothing if it isn't as simple as that.
+    fn is_text(&self, read: &Shape, text: &str) -> Option<bool> {
+        let is = |found: Option<Form<'_>>| match found {
+            Some(Form::Plain(Value::String(found))) => Some(found == text),
+            Some(Form::Jsonata(JValue::String(found))) => Some(&**found == text),
+            _ => None,
+        };
+        match read {
+            Shape::Read(root, steps) => root.read(self.scope, steps, is).ok()?,
+            Shape::ReadItem(steps) => is(self.follow_item(steps).ok()?),
+            _ => None,
+        }
+    }
+}
+
+impl<'b> Frame<'_, 'b> {
+    fn each_item(
+        &mut self,
+        items: impl Iterator<Item = Form<'b>>,
+        predicate: Option<&Shape>,
+        make: Option<&Shape>,
+    ) -> Result<Vec<JValue>, Unable> {
+        let mut results = Vec::with_capacity(items.size_hint().0);
         for item in items {
-            if matches!(item, JValue::Array(_)) {
+            if matches!(item, Form::Plain(Value::Array(_)) | Form::Jsonata(JValue::Array(_))) {
                 return Err(Unable);
             }
-            self.item = item.clone();
-            if let Some(predicate) = &each.predicate {
+            self.item = Some(item);
+            if let Some(predicate) = predicate {
                 // A number would be the position of an item.
                 match self.value(predicate)? {
                     JValue::Number(_) => return Err(Unable),
@@ -363,13 +416,13 @@ impl Frame<'_> {
                     _ => {}
                 }
             }
-            match each.make.as_ref().map_or_else(|| Ok(item.clone()), |make| self.value(make))? {
+            match make.map_or_else(|| Ok(item.to_jsonata()), |make| self.value(make))? {
                 JValue::Undefined => {}
                 JValue::Array(_) => return Err(Unable),
-                value => made.push(value),
+                value => results.push(value),
             }
         }
-        Ok(made)
+        Ok(results)
     }
 }
 

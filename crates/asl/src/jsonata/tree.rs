@@ -4,47 +4,45 @@ use jsonata_core::ast::{AstNode, Stage};
 
 /// Calls `see` with each node, the parts before the whole, in the order of evaluation.
 pub(super) fn each(node: &AstNode, see: &mut dyn FnMut(&AstNode)) {
+    for part in parts(node) {
+        each(part, see);
+    }
+    see(node);
+}
+
+/// How many nodes are inside each other.
+pub(super) fn depth(node: &AstNode) -> usize {
+    1 + parts(node).into_iter().map(depth).max().unwrap_or(0)
+}
+
+fn parts(node: &AstNode) -> Vec<&AstNode> {
     match node {
         AstNode::Path { steps } => {
+            let mut parts = Vec::new();
             for step in steps {
-                each(&step.node, see);
-                for stage in &step.stages {
-                    if let Stage::Filter(filter) = stage {
-                        each(filter, see);
-                    }
-                }
+                parts.push(&step.node);
+                parts.extend(step.stages.iter().filter_map(|stage| match stage {
+                    Stage::Filter(filter) => Some(&**filter),
+                    _ => None,
+                }));
             }
+            parts
         }
-        AstNode::Binary { lhs, rhs, .. } => [lhs, rhs].into_iter().for_each(|part| each(part, see)),
-        AstNode::Unary { operand: part, .. } | AstNode::FunctionApplication(part) | AstNode::Lambda { body: part, .. } => each(part, see),
+        AstNode::Binary { lhs, rhs, .. } => vec![lhs, rhs],
+        AstNode::Unary { operand: part, .. } | AstNode::FunctionApplication(part) | AstNode::Lambda { body: part, .. } => vec![part],
         AstNode::Function { args: parts, .. } | AstNode::Array(parts) | AstNode::ArrayGroup(parts) | AstNode::Block(parts) => {
-            for part in parts {
-                each(part, see);
-            }
+            parts.iter().collect()
         }
-        AstNode::Call { procedure, args } => {
-            each(procedure, see);
-            for part in args {
-                each(part, see);
-            }
-        }
-        AstNode::Object(pairs) => pairs.iter().flat_map(|(key, value)| [key, value]).for_each(|part| each(part, see)),
+        AstNode::Call { procedure, args } => std::iter::once(&**procedure).chain(args).collect(),
+        AstNode::Object(pairs) => pairs.iter().flat_map(|(key, value)| [key, value]).collect(),
         AstNode::ObjectTransform { input, pattern } => {
-            each(input, see);
-            pattern.iter().flat_map(|(key, value)| [key, value]).for_each(|part| each(part, see));
+            std::iter::once(&**input).chain(pattern.iter().flat_map(|(key, value)| [key, value])).collect()
         }
         AstNode::Conditional { condition, then_branch, else_branch } => {
-            [Some(condition), Some(then_branch), else_branch.as_ref()].into_iter().flatten().for_each(|part| each(part, see));
+            [condition, then_branch].into_iter().chain(else_branch).map(|part| &**part).collect()
         }
-        AstNode::Sort { input, terms } => {
-            each(input, see);
-            for (term, _) in terms {
-                each(term, see);
-            }
-        }
-        AstNode::Transform { location, update, delete } => {
-            [Some(location), Some(update), delete.as_ref()].into_iter().flatten().for_each(|part| each(part, see));
-        }
+        AstNode::Sort { input, terms } => std::iter::once(&**input).chain(terms.iter().map(|(term, _)| term)).collect(),
+        AstNode::Transform { location, update, delete } => [location, update].into_iter().chain(delete).map(|part| &**part).collect(),
         AstNode::String(_)
         | AstNode::Name(_)
         | AstNode::Number(_)
@@ -57,7 +55,6 @@ pub(super) fn each(node: &AstNode, see: &mut dyn FnMut(&AstNode)) {
         | AstNode::ParentVariable(_)
         | AstNode::Wildcard
         | AstNode::Descendant
-        | AstNode::Parent(_) => {}
+        | AstNode::Parent(_) => Vec::new(),
     }
-    see(node);
 }

@@ -54,7 +54,7 @@ pub(crate) fn unparsed(source: &str, error: &ParserError) -> String {
 pub(super) fn thrown(error: &EvaluatorError, ast: &AstNode, evaluate: &dyn Fn(&AstNode) -> Result<JValue, EvaluatorError>) -> String {
     let (code, message) = (error.code().unwrap_or_default(), uncoded(error.message()));
     let bound = match code {
-        "U1001" | "D1011" => "Stack overflow error: Check for non-terminating recursive function. Consider rewriting as tail-recursive",
+        "U1001" | "D1011" => TOO_DEEP,
         "D1012" => "Expression evaluation timeout: Check for infinite loop",
         "D2015" => "Expression evaluation memory limit exceeded: Check for excessive memory usage",
         "" => message,
@@ -62,6 +62,10 @@ pub(super) fn thrown(error: &EvaluatorError, ast: &AstNode, evaluate: &dyn Fn(&A
     };
     format!(": {bound}")
 }
+
+/// What Step Functions says of an expression, or of calls in it, that go too deep.
+pub(super) const TOO_DEEP: &str =
+    "Stack overflow error: Check for non-terminating recursive function. Consider rewriting as tail-recursive";
 
 fn uncoded(message: &str) -> &str {
     match message.as_bytes() {

@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use nightly_asl::{Failure, Status, Stimulus};
+use nightly_asl::{Failure, Instant, Status, Stimulus};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::machines::{date, with_token};
 use super::pages::page;
-use crate::clock::{now, seconds, uuid};
+use crate::clock::{seconds, uuid};
 use crate::executions::{Run, StepFunctions};
 use crate::refusal::Refusal;
 use crate::scope::{check_name, execution_arn};
@@ -100,7 +100,7 @@ impl StepFunctions {
 
     pub(super) fn redrive_execution(self: &Rc<Self>, request: Named) -> Result<Value, Refusal> {
         let arn = &request.execution_arn;
-        let refused = self.look(arn, Run::not_redrivable).ok_or_else(unknown(arn))?;
+        let refused = self.look(arn, |run| run.not_redrivable(self.clock.now())).ok_or_else(unknown(arn))?;
         if let Some(reason) = refused {
             return Err(Refusal::new("ExecutionNotRedrivable", reason));
         }
@@ -110,7 +110,7 @@ impl StepFunctions {
     }
 
     pub(super) fn describe_execution(&self, request: Named) -> Result<Value, Refusal> {
-        self.look(&request.execution_arn, Run::description).ok_or_else(unknown(&request.execution_arn))
+        self.look(&request.execution_arn, |run| run.description(self.clock.now())).ok_or_else(unknown(&request.execution_arn))
     }
 
     /// The most recent first.
@@ -132,9 +132,9 @@ impl StepFunctions {
 }
 
 impl Run {
-    fn description(&self) -> Value {
+    fn description(&self, now: Instant) -> Value {
         let (redriven_at, redrives) = self.redriven();
-        let refused = self.not_redrivable();
+        let refused = self.not_redrivable(now);
         let mut description = self.listed();
         for (name, value) in [
             ("input", json!(self.opening.input)),
@@ -182,7 +182,7 @@ impl Run {
     }
 
     /// Why the execution can't be redriven, if it can't.
-    fn not_redrivable(&self) -> Option<String> {
+    fn not_redrivable(&self, now: Instant) -> Option<String> {
         let status = self.execution.status();
         let ended = match status {
             Status::Running | Status::Succeeded(_) => {
@@ -196,16 +196,16 @@ impl Run {
         if self.execution.history().len() > MOST_EVENTS {
             return Some("Execution history event limit exceeded".to_owned());
         }
-        let too_late = ended.is_some_and(|at| now() > at + REDRIVABLE_SECONDS);
+        let too_late = ended.is_some_and(|at| now > at + REDRIVABLE_SECONDS);
         too_late.then(|| "Execution redrivable period exceeded".to_owned())
     }
 
     /// What the event of a new status says.
-    pub(crate) fn status_change(&self, status: &Status) -> Value {
+    pub(crate) fn status_change(&self, status: &Status, now: Instant) -> Value {
         let identity = &self.opening.start.identity;
         let (redriven_at, redrives) = self.redriven();
         let running = *status == Status::Running;
-        let refused = if running { Some("Execution is RUNNING and cannot be redriven".to_owned()) } else { self.not_redrivable() };
+        let refused = if running { Some("Execution is RUNNING and cannot be redriven".to_owned()) } else { self.not_redrivable(now) };
         let output = match status {
             Status::Succeeded(output) => Some(output.text()),
             _ => None,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::pages::page;
-use crate::clock::{now, seconds, uuid};
+use crate::clock::{seconds, uuid};
 use crate::executions::{StepFunctions, load};
 use crate::machines::{StateMachine, Tag, kind};
 use crate::refusal::Refusal;
@@ -107,7 +107,7 @@ impl StepFunctions {
             }
             return Err(Refusal::new("StateMachineAlreadyExists", format!("State Machine Already Exists: '{arn}'")));
         }
-        let at = now();
+        let at = self.clock.now();
         let machine = StateMachine {
             arn: arn.clone(),
             name: request.name,
@@ -144,7 +144,7 @@ impl StepFunctions {
         machine.logging = request.kept.logging_configuration.unwrap_or(machine.logging);
         machine.tracing = request.kept.tracing_configuration.unwrap_or(machine.tracing);
         machine.encryption = request.kept.encryption_configuration.unwrap_or(machine.encryption);
-        machine.updated_at = now();
+        machine.updated_at = self.clock.now();
         machine.revision_id = uuid();
         let answer = json!({"updateDate": seconds(machine.updated_at), "revisionId": machine.revision_id});
         self.keep(machine)?;
