@@ -77,23 +77,21 @@ impl Histogram {
         self.most
     }
 
-    /// How many lie in each of these equally wide columns, from `from` on; what lies beyond the last is left out. A bucket that straddles
-    /// two columns is shared between them.
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "columns are drawn, not counted"
-    )]
-    pub fn columns(&self, from: i64, width: f64, columns: usize) -> Vec<f64> {
-        let mut drawn = vec![0.0; columns];
+    /// How many lie between each two of these edges. What is shorter than the first lies in the first column, what is longer than the last
+    /// is left out. A bucket that straddles several columns is shared between them.
+    #[expect(clippy::cast_precision_loss, reason = "columns are drawn, not counted")]
+    pub fn columns(&self, edges: &[f64]) -> Vec<f64> {
+        let mut drawn = vec![0.0; edges.len() - 1];
         for (bucket, count) in self.buckets.iter().enumerate().filter(|(_, count)| **count > 0) {
-            let place = |at: u64| (at as f64 - from as f64) / width;
-            let (low, high) = (place(start(bucket)), place(start(bucket + 1)));
-            let (first, last) = (low.max(0.0).floor() as usize, high.ceil().max(0.0) as usize);
-            for (column, drawn) in drawn.iter_mut().enumerate().take(last).skip(first) {
-                let shared = (high.min(column as f64 + 1.0) - low.max(column as f64)).max(0.0) / (high - low);
-                *drawn += *count as f64 * shared;
+            let (low, high, count) = (start(bucket) as f64, start(bucket + 1) as f64, *count as f64);
+            if high <= edges[0] {
+                drawn[0] += count;
+                continue;
+            }
+            let first = edges.partition_point(|edge| *edge <= low).saturating_sub(1);
+            for (column, drawn) in drawn.iter_mut().enumerate().skip(first).take_while(|(column, _)| edges[*column] < high) {
+                let from = if column == 0 { low } else { low.max(edges[column]) };
+                *drawn += count * (high.min(edges[column + 1]) - from).max(0.0) / (high - low);
             }
         }
         drawn
@@ -156,7 +154,7 @@ mod tests {
     fn columns_hold_everything_once() {
         let mut histogram = Histogram::default();
         (0..60_000).for_each(|millis| histogram.add(millis));
-        let columns = histogram.columns(0, 1_000.0, 61);
+        let columns = histogram.columns(&(0..62).map(|edge| f64::from(edge) * 1_000.0).collect::<Vec<_>>());
         assert!((columns.iter().sum::<f64>() - 60_000.0).abs() < 1.0, "{columns:?}");
         assert!(columns[..59].iter().all(|count| (999.0..1_001.0).contains(count)), "{columns:?}");
     }

@@ -180,6 +180,7 @@ impl<'a> StateRow<'a> {
 struct WorstNight {
     lead: String,
     ruler: String,
+    leaves_out: bool,
     rows: Vec<TimelineRow>,
     replay: String,
     violations: Vec<String>,
@@ -199,7 +200,7 @@ struct TimelineRow {
 impl WorstNight {
     fn of(report: &Report<'_>, night: &Night) -> Self {
         let millis = night.makespan_millis();
-        let timeline = Timeline::of(night.started.0, millis);
+        let timeline = Timeline::of(night);
         let mut order: Vec<&str> = Vec::new();
         for visit in &night.timeline {
             if !order.contains(&visit.state.as_str()) {
@@ -229,6 +230,7 @@ impl WorstNight {
         Self {
             lead: format!("It took {}, ended as {}, and {faults}.", took(millis), night.outcome.name()),
             ruler: timeline.ruler(),
+            leaves_out: timeline.leaves_out(),
             rows,
             replay: report.replay(night.seed),
             violations: night.violations.iter().map(|violation| format!("{}: {}", violation.invariant, violation.what)).collect(),
@@ -259,7 +261,10 @@ impl TimelineRow {
         let last = visits.last().map(|visit| &visit.end);
         let mut notes = tried(&visits);
         match last {
-            Some(End::Caught { error }) => notes.push(format!("{error}, caught")),
+            Some(End::Caught { error }) => {
+                let is_told = notes.pop_if(|told| told == error).is_some();
+                notes.push(if is_told || notes.is_empty() { format!("{error}, caught") } else { "caught".to_owned() });
+            }
             Some(End::Failed { error }) if first.kind == "Fail" => notes.push(error.clone()),
             Some(End::Failed { error }) if notes.is_empty() => notes.push(error.clone()),
             Some(End::Stopped) => notes.push("stopped".to_owned()),

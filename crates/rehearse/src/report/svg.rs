@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
+use nightly_asl::Instant;
 use nightly_pages::Icon;
 use nightly_pages::written;
-use nightly_rehearsal::{End, Try, Visit};
+use nightly_rehearsal::{End, Night, Try, Visit};
 
 use super::axis::{Axis, tick};
 use super::text::took;
@@ -35,17 +36,17 @@ const PLOT: f64 = 150.0;
 const BASE: f64 = LABELS + PLOT;
 
 impl Distribution<'_> {
-    /// The axis: what lies beyond 99.5 % is told and not drawn.
+    /// What lies beyond 99.5 % is told and not drawn.
     fn axis(&self) -> Axis {
-        Axis::of(self.whole.quantile(5), self.whole.quantile(995), 5)
+        Axis::of(self.whole)
     }
 
     /// The drawing.
     #[expect(clippy::cast_precision_loss, reason = "a drawing")]
     pub fn svg(&self, id: &str) -> String {
         let axis = self.axis();
-        let width = (axis.to - axis.from) as f64 / COLUMNS as f64;
-        let layers: Vec<_> = self.layers.iter().map(|(class, histogram)| (class, histogram.columns(axis.from, width, COLUMNS))).collect();
+        let edges: Vec<_> = (0..=COLUMNS).map(|edge| axis.at(edge as f64 * 100.0 / COLUMNS as f64)).collect();
+        let layers: Vec<_> = self.layers.iter().map(|(class, histogram)| (class, histogram.columns(&edges))).collect();
         let height_of = |column: usize| layers.iter().map(|(_, columns)| columns[column]).sum::<f64>();
         let highest = (0..COLUMNS).map(height_of).fold(1e-9, f64::max);
         let mut svg = format!(
@@ -54,10 +55,9 @@ impl Distribution<'_> {
             self.title,
             self.description()
         );
-        let last = axis.ticks.len() - 1;
-        for (index, millis) in axis.ticks.iter().enumerate() {
+        for millis in &axis.ticks {
             let x = axis.percent(*millis);
-            let anchor = anchor(index, last);
+            let anchor = anchor(x);
             put(&mut svg, format_args!(r#"<line class="grid" x1="{x:.2}%" x2="{x:.2}%" y1="{LABELS}" y2="{BASE}"/>"#));
             put(
                 &mut svg,
@@ -111,7 +111,7 @@ impl Distribution<'_> {
     pub fn beyond(&self) -> Option<String> {
         let axis = self.axis();
         let most = self.whole.most();
-        (most > axis.to).then(|| format!("Up to one in 200 took longer than {}; the longest {}.", tick(axis.to), took(most)))
+        (most > axis.to()).then(|| format!("Up to one in 200 took longer than {}; the longest {}.", tick(axis.to()), took(most)))
     }
 }
 
@@ -124,22 +124,39 @@ pub struct Timeline {
 const LINE: f64 = 26.0;
 
 impl Timeline {
-    /// Of a night that began then and took so long, both in milliseconds.
-    pub fn of(began: i64, millis: i64) -> Self {
-        Self { axis: Axis::of(0, millis, 6), origin: began }
+    /// Of a whole night.
+    pub fn of(night: &Night) -> Self {
+        let since = |at: Instant| at.0 - night.started.0;
+        let busy = |visit: &Visit| match visit.kind {
+            "Task" => visit.tries.iter().map(|one| (since(one.started), since(one.ended.unwrap_or(visit.ended)))).collect(),
+            "Parallel" | "Map" => Vec::new(),
+            _ => vec![(since(visit.entered), since(visit.ended))],
+        };
+        let axis = Axis::of_busy(night.makespan_millis(), night.timeline.iter().flat_map(busy).collect());
+        Self { axis, origin: night.started.0 }
     }
 
     /// The marks above the lines.
     pub fn ruler(&self) -> String {
         let mut svg = r#"<svg class="line" width="100%" height="20" aria-hidden="true">"#.to_owned();
-        let last = self.axis.ticks.len() - 1;
-        for (index, millis) in self.axis.ticks.iter().enumerate() {
-            let class = if index % 2 == 1 && index != last { "tick odd" } else { "tick" };
-            let (x, anchor) = (self.axis.percent(*millis), anchor(index, last));
+        let mut free_from = f64::MIN;
+        for millis in &self.axis.ticks {
+            let x = self.axis.percent(*millis);
+            // Two marks that what was left out brings together would cover each other.
+            if x - free_from < 8.0 {
+                continue;
+            }
+            free_from = x;
+            let (class, anchor) = (if (4.0..=96.0).contains(&x) { "tick inner" } else { "tick" }, anchor(x));
             put(&mut svg, format_args!(r#"<text class="{class}" x="{x:.2}%" y="14" text-anchor="{anchor}">{}</text>"#, tick(*millis)));
         }
         svg.push_str("</svg>");
         svg
+    }
+
+    /// Whether there are stretches in which nothing happened.
+    pub fn leaves_out(&self) -> bool {
+        self.axis.left_out().next().is_some()
     }
 
     /// One state's line: its entries with their tries, and the instants of faults.
@@ -148,6 +165,10 @@ impl Timeline {
         for millis in &self.axis.ticks {
             let x = self.axis.percent(*millis);
             put(&mut svg, format_args!(r#"<line class="grid" x1="{x:.2}%" x2="{x:.2}%" y1="0" y2="{LINE}"/>"#));
+        }
+        for (from, to) in self.axis.left_out() {
+            let (x, width) = (self.axis.percent(from), self.axis.percent(to) - self.axis.percent(from));
+            put(&mut svg, format_args!(r#"<rect class="left-out" x="{x:.2}%" y="0" width="{width:.2}%" height="{LINE}"/>"#));
         }
         for visit in visits {
             self.visit(&mut svg, visit);
@@ -214,10 +235,10 @@ impl Timeline {
     }
 }
 
-fn anchor(index: usize, last: usize) -> &'static str {
-    match index {
-        0 => "start",
-        _ if index == last => "end",
+fn anchor(percent: f64) -> &'static str {
+    match percent {
+        ..4.0 => "start",
+        96.0.. => "end",
         _ => "middle",
     }
 }
