@@ -14,7 +14,6 @@ pub(crate) const BASE_URL: &str = "https://approve.nordvik.example";
 
 /// Minutes between two rounds of the watch.
 pub(crate) const WATCH_MINUTES: i64 = 5;
-pub(crate) const APPROVAL_TIMEOUT_SECONDS: i64 = 3600;
 /// A message that was not dealt with is received again after this.
 pub(crate) const NOTICE_VISIBILITY_SECONDS: i64 = 360;
 /// A message that was received so often goes to the dead letters.
@@ -80,7 +79,7 @@ mod tests {
             let block = &template[from..][..600];
             assert!(block.contains(&format!("Default: {value}\n")), "{parameter}: {block}");
         };
-        default("ApprovalTimeoutSeconds", &APPROVAL_TIMEOUT_SECONDS.to_string());
+        default("ApprovalTimeoutSeconds", "3600");
         default("ApprovalExtensionSeconds", "900");
         default("ApprovalWatchMinutes", &WATCH_MINUTES.to_string());
         default("QualityPollSeconds", "10");

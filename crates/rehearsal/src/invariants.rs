@@ -21,7 +21,7 @@ use crate::world::{Fate, Handed, Letter, Stood, timestamp};
 
 /// Judges a night in which nothing is due any more.
 pub(crate) fn judge(play: &mut Play<'_>) {
-    let invariants: [fn(&Play<'_>) -> Vec<(&'static str, String)>; 11] = [
+    let invariants: [Invariant; 11] = [
         published_with_its_approval,
         published_once_at_a_time,
         every_night_ends,
@@ -41,6 +41,7 @@ pub(crate) fn judge(play: &mut Play<'_>) {
     }
 }
 
+type Invariant = fn(&Play<'_>) -> Broken;
 type Broken = Vec<(&'static str, String)>;
 
 /// What is written to the warehouse is what a recorded approval covers, object by object, and it was approved before it was written.
@@ -423,17 +424,19 @@ pub(crate) fn posted(play: &mut Play<'_>, message: &Value, begun: Instant) {
     }
 }
 
+/// As much of a night's record as is judged.
+#[derive(serde::Deserialize)]
+struct Recorded {
+    run_id: String,
+    published_rows: Option<u64>,
+    #[serde(flatten)]
+    outcome: Told,
+}
+
 /// A night's record says PUBLISHED only when the warehouse holds that night.
 pub(crate) fn object_written(play: &mut Play<'_>, uri: &ObjectUri, body: &[u8]) {
-    if uri.bucket() != SITE || !uri.key().ends_with(".json") {
+    if uri.bucket() != SITE || uri.key().strip_suffix(".json").is_none() {
         return;
-    }
-    #[derive(serde::Deserialize)]
-    struct Recorded {
-        run_id: String,
-        published_rows: Option<u64>,
-        #[serde(flatten)]
-        outcome: Told,
     }
     let Ok(recorded) = serde_json::from_slice::<Recorded>(body) else {
         return play.violate(TOLD, format!("{uri} can't be read"));

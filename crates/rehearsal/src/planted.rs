@@ -150,8 +150,8 @@ impl Handler {
     }
 
     /// The page, with an answer taken in another way than ours.
-    async fn page(self, request: lambda_http::Request, line: Line, site: Site) -> Answer {
-        let posts = request.method() == lambda_http::http::Method::POST;
+    async fn page(self, request: lambda_http::Request, desk: Line, site: Site) -> Answer {
+        let sends = request.method() == lambda_http::http::Method::POST;
         let opens = request.method() == lambda_http::http::Method::GET;
         let form = String::from_utf8_lossy(request.body().as_ref()).into_owned();
         let path = request.raw_http_path().to_owned();
@@ -162,47 +162,47 @@ impl Handler {
         } else {
             None
         };
-        if let Some(decision) = decision.filter(|_| posts || self == Self::ApprovesOnGet) {
-            let taken = self.take(&line, &path, decision).await;
-            if posts {
+        if let Some(decision) = decision.filter(|_| sends || self == Self::ApprovesOnGet) {
+            let taken = self.take(&desk, &path, decision).await;
+            if sends {
                 return match taken {
                     Ok(()) => Answer::Page { status: 303, body: String::new() },
                     Err(_) => Answer::Page { status: 503, body: "<h1>Please try again in a minute</h1>".to_owned() },
                 };
             }
         }
-        let ports = approval_callback::Ports { desk: line, site };
+        let ports = approval_callback::Ports { desk, site };
         let response = approval_callback::handle(&ports, request).await;
         let status = response.status().as_u16();
         Answer::Page { status, body: String::from_utf8_lossy(response.body().as_ref()).into_owned() }
     }
 
-    async fn take(self, line: &Line, path: &str, decision: Decision) -> Result<(), PortError> {
+    async fn take(self, desk: &Line, path: &str, decision: Decision) -> Result<(), PortError> {
         let Some(link) = Link::from_path(path) else { return Ok(()) };
-        let Some(seen) = line.approvals().read(&link.approval).await? else { return Ok(()) };
+        let Some(seen) = desk.approvals().read(&link.approval).await? else { return Ok(()) };
         let Bearer::Approver(place) = seen.bearer(&link.secret.hash()) else { return Ok(()) };
-        let Click::Counts(next) = seen.click(place, decision, line.clock().now()) else { return Ok(()) };
+        let Click::Counts(next) = seen.click(place, decision, desk.clock().now()) else { return Ok(()) };
         let verdict = next.undelivered().map(|verdict| serde_json::to_string(verdict).expect("a verdict is JSON"));
         if self == Self::SendsBeforeRecording
             && let Some(verdict) = &verdict
         {
-            let answer = line.tasks().succeed(&next.task_token, verdict).await?;
+            let answer = desk.tasks().succeed(&next.task_token, verdict).await?;
             if answer == TaskAnswer::Closed {
                 return Ok(());
             }
-            let handed_over = next.handed_over(Handover::Delivered { at: line.clock().now() });
+            let handed_over = next.handed_over(Handover::Delivered { at: desk.clock().now() });
             let over = |current: &Approval| Some(Approval { revision: current.revision + 1, ..handed_over.clone() });
-            return revise(line.approvals(), seen, over).await.map(drop);
+            return revise(desk.approvals(), seen, over).await.map(drop);
         }
-        if line.approvals().replace(Some(&seen), &next).await? != Replaced::Stored {
+        if desk.approvals().replace(Some(&seen), &next).await? != Replaced::Stored {
             return Ok(());
         }
         if let Some(verdict) = verdict
-            && let Ok(TaskAnswer::Accepted) = line.tasks().succeed(&next.task_token, &verdict).await
+            && let Ok(TaskAnswer::Accepted) = desk.tasks().succeed(&next.task_token, &verdict).await
         {
-            let handed_over = next.handed_over(Handover::Delivered { at: line.clock().now() });
+            let handed_over = next.handed_over(Handover::Delivered { at: desk.clock().now() });
             // Whether it is marked is not looked at again.
-            drop(line.approvals().replace(Some(&next), &handed_over).await);
+            drop(desk.approvals().replace(Some(&next), &handed_over).await);
         }
         Ok(())
     }

@@ -278,7 +278,7 @@ impl<'house> Play<'house> {
                 let _ = self.runs[run].execution.apply(stimulus, self.queue.now());
             }
             Due::Invoke(function, event, why) => self.invoke(function, *event, why),
-            Due::Effect(caller, number, call, fault) => self.take_effect(caller, number, &call, fault),
+            Due::Effect(caller, number, call, fault) => self.take_effect(caller, number, &call, fault.as_ref()),
             Due::Answer(caller, number, reply) => self.answer(caller, number, reply),
             Due::CutOff(caller) => self.cut_off(caller),
             Due::Crash(caller) => self.crash(caller),
@@ -373,7 +373,7 @@ impl<'house> Play<'house> {
         self.tell("somebody", format!("changes what is staged at {staged}"));
     }
 
-    /// How an execution has ended, as DescribeExecution tells it.
+    /// How an execution has ended, as `DescribeExecution` tells it.
     fn end_of(&self, run: usize) -> Option<ExecutionEnd> {
         match self.runs[run].execution.status() {
             Status::Running => None,
@@ -444,7 +444,7 @@ impl<'house> Play<'house> {
     }
 
     /// The call does its work, or fails before it.
-    fn take_effect(&mut self, caller: usize, number: u32, call: &Call, fault: Option<Fault>) {
+    fn take_effect(&mut self, caller: usize, number: u32, call: &Call, fault: Option<&Fault>) {
         // Who has crashed in the meantime may have sent it all the same; here it has not.
         let Some(calling) = &self.callers[caller] else { return };
         let (function, begun) = (calling.function, calling.begun);

@@ -168,9 +168,8 @@ impl Play<'_> {
             Ok(Quotes { base, effective_date: effective, quotes })
         };
         match self.story.rates {
-            Rates::Good => of(base, date.date(), None),
             Rates::DownFor(times) if self.rates_asked <= times => none("503 Service Unavailable", AskAgain::Soon),
-            Rates::DownFor(_) => of(base, date.date(), None),
+            Rates::Good | Rates::DownFor(_) => of(base, date.date(), None),
             Rates::Stale => of(base, date.date() - jiff::Span::new().days(9), None),
             Rates::WithoutOne => of(base, date.date(), self.story.day.currencies.iter().find(|code| **code != "EUR").copied()),
             Rates::TooSlow => none("no answer within 5 s", AskAgain::Soon),

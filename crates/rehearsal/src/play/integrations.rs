@@ -1,7 +1,6 @@
 //! What Step Functions calls for a task, and how each service answers.
 
 use nightly_asl::{Failure, Instant, Pattern, Stimulus, Task, TaskId};
-use nightly_domain::ObjectUri;
 use nightly_domain::approval::ApprovalStatus;
 use serde_json::{Value, json};
 
@@ -140,7 +139,7 @@ impl Play<'_> {
             Some(Fault::Slow) => takes *= 4,
             Some(Fault::JobTimesOut) => takes = 1_800_000,
             Some(Fault::EndsAtTheTimeout) => {
-                takes = self.warehouse.timeout_millis(&task.state).unwrap_or(3_600_000) - JOB_IS_SEEN_AFTER_MILLIS
+                takes = self.warehouse.timeout_millis(&task.state).unwrap_or(3_600_000) - JOB_IS_SEEN_AFTER_MILLIS;
             }
             _ => {}
         }
@@ -403,11 +402,6 @@ impl Play<'_> {
             self.queue.after_millis(delay * 1000 + 500, Due::Receive(number));
         }
         json!({"MessageId": format!("message-{number}")})
-    }
-
-    /// Where a run has staged its build.
-    pub(crate) fn staged(&self, run: usize) -> ObjectUri {
-        ObjectUri::new(crate::deployment::WORK, format!("nightly-warehouse/run_date={RUN_DATE}/{}/apply-fx/", self.runs[run].id))
     }
 
     /// When a job run ended, or now.

@@ -99,23 +99,20 @@ impl Play<'_> {
             mind.pressed += 1;
             return self.queue.after_millis(20_000, Due::Does(person, Deed::Presses { path, form: people::REJECT, tries }));
         }
-        match people::presses(temper, mind.pressed, address).filter(|_| page.asks && mind.pressed < 4) {
-            Some(form) => {
-                let number = u64::from(mind.pressed);
-                mind.pressed += 1;
-                let mut chance = self.chance.of(("press", person as u64, number));
-                let after = if temper == Temper::Extending && number == 1 { 600_000 } else { self.grains(&mut chance, 3_000, 60_000) };
-                let press = Deed::Presses { path, form, tries };
-                self.queue.after_millis(after, Due::Does(person, press.clone()));
-                if temper == Temper::DoubleClicking {
-                    let again = self.grains(&mut chance, 1, 120);
-                    self.queue.after_millis(after + again, Due::Does(person, press));
-                }
+        if let Some(form) = people::presses(temper, mind.pressed, address).filter(|_| page.asks && mind.pressed < 4) {
+            let number = u64::from(mind.pressed);
+            mind.pressed += 1;
+            let mut chance = self.chance.of(("press", person as u64, number));
+            let after = if temper == Temper::Extending && number == 1 { 600_000 } else { self.grains(&mut chance, 3_000, 60_000) };
+            let press = Deed::Presses { path, form, tries };
+            self.queue.after_millis(after, Due::Does(person, press.clone()));
+            if temper == Temper::DoubleClicking {
+                let again = self.grains(&mut chance, 1, 120);
+                self.queue.after_millis(after + again, Due::Does(person, press));
             }
-            None => {
-                mind.busy = false;
-                mind.satisfied = true;
-            }
+        } else {
+            mind.busy = false;
+            mind.satisfied = true;
         }
     }
 }
