@@ -287,9 +287,6 @@ impl Reader<'_> {
             self.wrong(None, &key, message, hint);
             return None;
         };
-        if sources.iter().any(|partial| partial.is_wrong) {
-            return None;
-        }
         let (span, first_key) = (first.span.clone(), first.key.clone());
         let pattern = state.pattern();
         for (present, is_right, name, where_right) in [
@@ -300,6 +297,9 @@ impl Reader<'_> {
                 let message = format!("«{}» calls {}, which has no `{name}`", state.name, state.short_resource());
                 self.wrong(Some(&span), &format!("{first_key}.{name}"), message, format!("Only tasks that end in {where_right} have."));
             }
+        }
+        if sources.iter().any(|partial| partial.is_wrong) {
+            return None;
         }
         let find = |of: fn(&Partial) -> Option<Took>| sources.iter().find_map(|partial| of(partial));
         let (duration, call) = (find(|partial| partial.duration.clone()), find(|partial| partial.call.clone()));
