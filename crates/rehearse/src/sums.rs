@@ -276,9 +276,11 @@ impl StateSum {
 pub fn tone(night: &Night) -> Tone {
     match &night.outcome {
         Outcome::Succeeded { .. } => Tone::Well,
-        Outcome::Failed { .. } => {
+        Outcome::Failed { error, .. } => {
             let is_meant = night.timeline.iter().any(|visit| visit.kind == "Fail" && visit.depth == 0);
-            if is_meant { Tone::Deliberate } else { Tone::Badly }
+            // A Fail state whose own error or cause can't be worked out fails itself.
+            let is_said = !["States.Runtime", "States.QueryEvaluationError"].contains(&error.as_str());
+            if is_meant && is_said { Tone::Deliberate } else { Tone::Badly }
         }
         Outcome::TimedOut | Outcome::Aborted | Outcome::Stuck => Tone::Badly,
     }

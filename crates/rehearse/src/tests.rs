@@ -277,6 +277,13 @@ fn a_booking_that_fails_is_always_undone() {
     );
     assert_eq!(flight.entered, state(&sums, "BookFlight").caught + state(&sums, "BookCar").caught);
 
+    // The same with a cause that a timeout doesn't have, as this definition once was.
+    let path = r#""ErrorPath": "$.reason.Error", "CausePath": "$.reason.Cause""#;
+    let (before, last) = EXAMPLES[1].1.split_once("\"Comment\": \"A timeout has no Cause.\"").unwrap();
+    let broken = format!("{before}{path}{}", &last[last.find("\n    }\n").unwrap()..]);
+    let sums = rehearsed(&broken, EXAMPLES[1].2, 300, 2);
+    assert!(sums.violations.contains_key("A trip that isn't booked says why"), "{:?}", sums.outcomes.keys());
+
     // The same with the way to the hotel's cancellation left out.
     let broken = EXAMPLES[1].1.replacen(
         "\"Next\": \"CancelHotel\"\n    },\n    \"CancelHotel\"",

@@ -142,6 +142,11 @@ impl Axis {
         Self { pieces, ticks }
     }
 
+    /// Whether each millisecond takes less room than the one before.
+    pub fn is_logarithmic(&self) -> bool {
+        self.pieces.iter().any(|piece| piece.way == Way::Logarithmically)
+    }
+
     /// Its last millisecond.
     pub fn to(&self) -> i64 {
         self.pieces.last().map_or(0, |piece| piece.to)

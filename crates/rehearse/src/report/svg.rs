@@ -107,11 +107,18 @@ impl Distribution<'_> {
         )
     }
 
-    /// What the drawing leaves out, as a sentence.
-    pub fn beyond(&self) -> Option<String> {
+    /// What must be known to read the drawing, in sentences.
+    pub fn notes(&self) -> Vec<String> {
         let axis = self.axis();
         let most = self.whole.most();
-        (most > axis.to()).then(|| format!("Up to one in 200 took longer than {}; the longest {}.", tick(axis.to()), took(most)))
+        let mut notes = Vec::new();
+        if axis.is_logarithmic() {
+            notes.push("The axis is logarithmic: a column further right stands for a longer span.".to_owned());
+        }
+        if most > axis.to() {
+            notes.push(format!("Up to one in 200 took longer than {}; the longest {}.", tick(axis.to()), took(most)));
+        }
+        notes
     }
 }
 
