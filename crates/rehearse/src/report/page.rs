@@ -15,6 +15,8 @@ use crate::sums::{StateSum, Tone};
 const STYLE: &str = include_str!("../../style/report.css");
 /// How many kinds of errors are listed of each state.
 const ERRORS: usize = 4;
+/// How many notes stand at a state of the timeline.
+const NOTES: usize = 3;
 /// How many kinds of faults are listed.
 const FAULTS: usize = 24;
 
@@ -215,8 +217,7 @@ impl WorstNight {
         let mut rows: Vec<_> = order.iter().map(|state| TimelineRow::of(night, &timeline, state)).collect();
         let elsewhere: Vec<_> = night.faults.iter().filter(|fault| !order.contains(&fault.call.as_str())).collect();
         if !elsewhere.is_empty() {
-            let mut notes: Vec<_> = elsewhere.iter().map(|fault| breakable(&format!("{}: {}", fault.call, fault.fault))).collect();
-            notes.dedup();
+            let notes = vec![written::count(elsewhere.len() as u64, "fault", "faults")];
             rows.push(TimelineRow {
                 state: "Outside the execution".to_owned(),
                 indent: 0,
@@ -277,7 +278,11 @@ impl TimelineRow {
             _ => {}
         }
         let is_instant = first.kind != "Task" && end == first.entered.0;
-        let notes = notes.iter().map(|note| breakable(note)).collect();
+        let others = notes.len().saturating_sub(NOTES);
+        let mut notes: Vec<_> = notes.iter().take(NOTES).map(|note| breakable(note)).collect();
+        if others > 0 {
+            notes.push(format!("and {}", written::count(others as u64, "more", "more")));
+        }
         Self {
             state: breakable(state),
             indent: first.depth.min(3),
