@@ -21,7 +21,13 @@ fn crates_depend_on_each_other_only_along_the_arrows() {
         ("nightly-lambda", BTreeSet::from(["nightly-domain"])),
         ("nightly-pages", BTreeSet::from(["nightly-domain"])),
         ("nightly-approval", BTreeSet::from(["nightly-domain", "nightly-pages"])),
+        ("nightly-asl", BTreeSet::new()),
+        (
+            "nightly-rehearsal",
+            &BTreeSet::from(["nightly-asl", "nightly-domain", "nightly-approval"]) | &FUNCTIONS.iter().copied().collect(),
+        ),
         ("definition-check", BTreeSet::from(["nightly-asl"])),
+        ("step-functions", BTreeSet::from(["nightly-asl"])),
         ("audit-verify", BTreeSet::from(["nightly-domain", "nightly-aws", "nightly-lambda"])),
         ("nightly-tests", &all - &BTreeSet::from(["nightly-tests", "xtask"])),
         ("xtask", &all - &BTreeSet::from(["nightly-tests", "xtask"])),

@@ -74,12 +74,11 @@ fn a_run_is_the_same_again() {
 /// What the states do in the scenarios is what they do when they are tried by themselves, with the same replies as mocks.
 #[test]
 fn every_state_of_every_scenario_does_the_same_by_itself() {
-    let mut tried = 0;
+    let mut tried = BTreeSet::new();
     let mut wrong = Vec::new();
     for scenario in all() {
         let run = run(&scenario);
-        for trial in trials(&definition(&scenario), &run) {
-            tried += 1;
+        for trial in trials(&definition(&scenario), &run).into_iter().filter(|trial| tried.insert(trial.what_counts())) {
             match test_state(&trial.request, &circumstances(run.started), &mut |_| Err(Failure::named("NotMocked"))) {
                 Ok(answer) => wrong.extend(
                     trial.differences(&answer).into_iter().map(|difference| format!("{}: {}: {difference:?}", scenario.name, trial.state)),
@@ -89,7 +88,7 @@ fn every_state_of_every_scenario_does_the_same_by_itself() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(tried > 300, "only {tried} states were tried");
+    assert!(tried.len() > 80, "only {} states were tried", tried.len());
 }
 
 #[test]

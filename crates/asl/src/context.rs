@@ -112,7 +112,7 @@ impl Variables {
 pub(crate) struct Fault {
     /// The error name that the state fails with.
     pub(crate) error: &'static str,
-    /// The field with the fault, such as `Output/result`, as EvaluationFailed shows it.
+    /// The field with the fault, such as `Output/result`, as `EvaluationFailed` shows it.
     pub(crate) location: Option<String>,
     /// The sentence that follows «An error occurred while executing the state … (entered at the event id #…). ».
     pub(crate) message: String,

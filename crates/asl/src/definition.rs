@@ -184,6 +184,7 @@ pub(crate) enum Template {
 /// An `Assign` of either language.
 pub(crate) type Assign = Template;
 
+#[expect(clippy::large_enum_variant, reason = "a state has one, and a definition has few states")]
 /// How a state makes what it works on from its input, and its output from what came of it.
 pub(crate) enum Shape {
     Path {
@@ -283,18 +284,17 @@ impl Resource {
         let Some(integration) = integration else {
             return Self { arn: arn.to_owned(), service: String::new(), action: arn.to_owned(), pattern: Pattern::RequestResponse };
         };
-        let split = if integration.starts_with("aws-sdk:") {
-            integration["aws-sdk:".len()..].find(':').map(|at| at + 8)
-        } else {
-            integration.find(':')
+        let split = match integration.strip_prefix("aws-sdk:") {
+            Some(action) => action.split_once(':').map(|(service, action)| (format!("aws-sdk:{service}"), action)),
+            None => integration.split_once(':').map(|(service, action)| (service.to_owned(), action)),
         };
-        let (service, action) = split.map_or((integration, ""), |at| (&integration[..at], &integration[at + 1..]));
+        let (service, action) = split.unwrap_or_else(|| (integration.to_owned(), ""));
         let pattern = match action.split_once('.').map(|(_, suffix)| suffix) {
             Some("waitForTaskToken") => Pattern::TaskToken,
             Some("sync" | "sync:2") => Pattern::Sync,
             _ => Pattern::RequestResponse,
         };
-        Self { arn: arn.to_owned(), service: service.to_owned(), action: action.to_owned(), pattern }
+        Self { arn: arn.to_owned(), service, action: action.to_owned(), pattern }
     }
 }
 
@@ -327,7 +327,7 @@ impl Reader {
             .map(|(name, state)| {
                 let at = format!("{location}/States/{name}");
                 let fields = object(state, &at)?;
-                let field = Fields { fields, names: &names, location: &at, language: language(fields, around) };
+                let field = Fields { all: fields, names: &names, location: &at, language: language(fields, around) };
                 self.state(name, &field).map(Rc::new)
             })
             .collect::<Result<_, _>>()?;
@@ -401,7 +401,7 @@ impl Reader {
 
 /// The fields of a state, and what reading them takes.
 struct Fields<'a> {
-    fields: &'a Map<String, Value>,
+    all: &'a Map<String, Value>,
     names: &'a HashMap<&'a str, usize>,
     location: &'a str,
     language: Language,
@@ -409,7 +409,7 @@ struct Fields<'a> {
 
 impl Fields<'_> {
     fn get(&self, name: &str) -> Option<&Value> {
-        self.fields.get(name)
+        self.all.get(name)
     }
 
     fn text(&self, name: &str) -> Option<&str> {

@@ -206,7 +206,7 @@ impl Execution {
             Stimulus::Stop(failure) => self.end(0, Status::Aborted(failure)),
             Stimulus::Wake(timer) => self.wake(timer)?,
             Stimulus::Submitted { task, output } => self.submitted(task, output)?,
-            Stimulus::Succeeded { task, output } => self.succeeded(task, output)?,
+            Stimulus::Succeeded { task, output } => self.succeeded(task, &output)?,
             Stimulus::Failed { task, failure } => self.failed(task, failure)?,
             Stimulus::Heartbeat { task } => self.beaten(task)?,
         }

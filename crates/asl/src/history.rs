@@ -1,4 +1,4 @@
-//! What happened in an execution, as GetExecutionHistory tells it.
+//! What happened in an execution, as `GetExecutionHistory` tells it.
 
 use std::rc::Rc;
 
@@ -132,7 +132,7 @@ impl Event {
         }
     }
 
-    /// The event as GetExecutionHistory's answer holds it; the timestamp in seconds since 1970 with a fraction.
+    /// The event as `GetExecutionHistory`'s answer holds it; the timestamp in seconds since 1970 with a fraction.
     pub fn json(&self) -> Value {
         let kind = self.kind();
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of this century fit")]

@@ -18,7 +18,7 @@ impl Random {
         self.0.set(other.0.get());
     }
 
-    /// The next 64 bits (SplitMix64, Steele et al. 2014).
+    /// The next 64 bits (`SplitMix64`, Steele et al. 2014).
     pub(crate) fn bits(&self) -> u64 {
         self.0.set(self.0.get().wrapping_add(0x9E37_79B9_7F4A_7C15));
         mix(self.0.get())

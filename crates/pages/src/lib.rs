@@ -10,7 +10,9 @@
 
 pub mod written;
 
+use std::cell::RefCell;
 use std::fmt;
+use std::rc::Rc;
 use std::sync::LazyLock;
 
 use askama::filters::HtmlSafe;
@@ -30,17 +32,46 @@ pub struct Frame<'a> {
     pub style: &'a str,
 }
 
-static COMPACT_STYLE: LazyLock<String> = LazyLock::new(|| compact(STYLE));
+static COMPACT_STYLE: LazyLock<Compact> = LazyLock::new(|| Compact::of(STYLE));
+
+/// A style as pages carry it, and the source expression for it.
+struct Compact {
+    style: String,
+    hash: String,
+}
+
+impl Compact {
+    fn of(style: &str) -> Self {
+        let style = compact(style);
+        Self { hash: csp_style_hash(&style), style }
+    }
+}
+
+thread_local! {
+    /// The own styles that were made compact so far. A program has few, and carries them on every page.
+    static OWN_STYLES: RefCell<Vec<(String, Rc<Compact>)>> = const { RefCell::new(Vec::new()) };
+}
+
+fn own_style(style: &str) -> Rc<Compact> {
+    OWN_STYLES.with_borrow_mut(|styles| {
+        if let Some((_, known)) = styles.iter().find(|(known, _)| known == style) {
+            return Rc::clone(known);
+        }
+        let made = Rc::new(Compact::of(style));
+        styles.push((style.to_owned(), Rc::clone(&made)));
+        made
+    })
+}
 
 impl Frame<'_> {
     /// [`STYLE`], for the template.
     pub fn base_style(&self) -> &'static str {
-        &COMPACT_STYLE
+        &COMPACT_STYLE.style
     }
 
     /// The page's own rules, for the template.
     pub fn own_style(&self) -> String {
-        compact(self.style)
+        own_style(self.style).style.clone()
     }
 
     /// The strictest policy under which the page still looks right: nothing is loaded, nothing runs, only its two styles apply.
@@ -48,7 +79,7 @@ impl Frame<'_> {
     /// `form_action` is where forms may go: `'none'` or `'self'`. Where the policy is a header and not a `<meta>`, add
     /// `frame-ancestors 'none'`: browsers take that from headers only.
     pub fn content_security_policy(&self, form_action: &str) -> String {
-        let (shared, own) = (csp_style_hash(self.base_style()), csp_style_hash(&self.own_style()));
+        let (shared, own) = (&COMPACT_STYLE.hash, &own_style(self.style).hash);
         format!("default-src 'none'; style-src {shared} {own}; base-uri 'none'; form-action {form_action}")
     }
 }

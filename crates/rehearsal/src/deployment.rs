@@ -53,8 +53,8 @@ const SUBSTITUTIONS: &[(&str, &str)] = &[
     ("NoticeQueueUrl", "https://sqs.eu-central-1.amazonaws.com/111122223333/nightly-notices"),
 ];
 
-/// The definition as it runs.
-pub(crate) fn definition() -> Value {
+/// Our night's definition, as it runs once it is deployed.
+pub fn definition() -> Value {
     let text = SUBSTITUTIONS.iter().fold(DEFINITION.to_owned(), |text, (name, value)| text.replace(&format!("${{{name}}}"), value));
     serde_json::from_str(&text).expect("the definition is JSON")
 }

@@ -21,6 +21,8 @@ mod planted;
 mod play;
 mod queue;
 mod story;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod warehouse;
 mod world;
@@ -29,6 +31,7 @@ use nightly_asl::check::Finding;
 use nightly_asl::{Event, Instant};
 
 pub use chance::{Chance, Purpose};
+pub use deployment::definition as deployed;
 pub use described::{Course, Tasks};
 pub use faults::{Fault, Site};
 pub use parallel::on_threads;
@@ -67,6 +70,28 @@ impl Rehearsal {
         match &self.stage {
             Stage::Warehouse(warehouse) => warehouse.night(seed),
             Stage::Described(described) => described.night(seed),
+        }
+    }
+
+    /// Plays a night that is told, with this fault in it. Only our own night is told.
+    pub fn told(&self, tale: Tale, site: &Site, fault: &Fault) -> Night {
+        self.warehouse().told(tale, site, fault)
+    }
+
+    /// Every fault that a told night can have: each place with each thing that can go wrong there.
+    pub fn single_faults(&self, tale: Tale) -> Vec<(Site, Fault)> {
+        self.warehouse().single_faults(tale)
+    }
+
+    /// Plays a told night in which nothing goes wrong; the seed decides how long everything takes.
+    pub fn plain(&self, tale: Tale, seed: u64) -> Night {
+        self.warehouse().plain(tale, seed)
+    }
+
+    fn warehouse(&self) -> &warehouse::Warehouse {
+        match &self.stage {
+            Stage::Warehouse(warehouse) => warehouse,
+            Stage::Described(_) => panic!("only our own night is told"),
         }
     }
 }

@@ -53,7 +53,9 @@ pub(crate) struct Play<'house> {
     happened: Vec<Happening>,
     pub(crate) broken: Vec<Violation>,
     rates_asked: u32,
-    tampered: bool,
+    /// When the first mail was sent.
+    first_mail: Option<Instant>,
+    messages_refused: u32,
     dpu_millis: f64,
 }
 
@@ -89,9 +91,16 @@ pub(crate) struct JobRun {
     pub(crate) began: Instant,
     pub(crate) over: Option<Instant>,
     stopping: bool,
-    fails: bool,
-    cut_off: bool,
+    destiny: Destiny,
     publishing: Option<usize>,
+}
+
+/// How a job run ends, if nobody stops it and it finds what it needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Destiny {
+    Succeeds,
+    Fails,
+    IsCutOff,
 }
 
 /// A run of the quality rules.
@@ -179,7 +188,8 @@ impl<'house> Play<'house> {
             happened: Vec::new(),
             broken: Vec::new(),
             rates_asked: 0,
-            tampered: false,
+            first_mail: None,
+            messages_refused: 0,
             dpu_millis: 0.0,
             chance,
             story,

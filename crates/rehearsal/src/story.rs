@@ -20,6 +20,10 @@ pub(crate) struct Story {
     pub(crate) redrives: u8,
     /// Somebody changes the staged build while people think, so many milliseconds after the first mail.
     pub(crate) tampered_after_millis: Option<i64>,
+    /// So many messages find Slack down.
+    pub(crate) slack_down_for: u32,
+    /// From the first mail on, nobody reaches Step Functions for so long.
+    pub(crate) deaf_millis: Option<i64>,
     /// What a port's call takes is a multiple of this: the coarser, the more happens at the same instant.
     pub(crate) grain_millis: i64,
     /// How probable a fault is at each place.
@@ -121,6 +125,8 @@ impl Story {
             stopped_after_millis: None,
             redrives: 0,
             tampered_after_millis: None,
+            slack_down_for: 0,
+            deaf_millis: None,
             grain_millis: 1,
             faults: 0.0,
         }
@@ -171,8 +177,10 @@ impl Story {
             stopped_after_millis: draw.happens(0.06).then(|| draw.between(0, 5_400_000)),
             redrives: if draw.happens(0.3) { u8::try_from(draw.between(1, 2)).unwrap_or(1) } else { 0 },
             tampered_after_millis: draw.happens(0.02).then(|| draw.between(0, 900_000)),
+            slack_down_for: if draw.happens(0.05) { u32::try_from(draw.between(1, 40)).unwrap_or(1) } else { 0 },
+            deaf_millis: draw.happens(0.03).then(|| draw.between(60_000, 2_700_000)),
             grain_millis: *draw.one_of(&[1, 10, 100]),
-            faults: *draw.one_of(&[0.0, 0.003, 0.01, 0.01, 0.03, 0.1]),
+            faults: *draw.one_of(&[0.0, 0.01, 0.02, 0.02, 0.04, 0.1]),
         }
     }
 }

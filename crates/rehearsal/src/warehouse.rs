@@ -13,7 +13,7 @@ use crate::deployment::{self, SITE};
 use crate::faults::{Fault, Faults, Site};
 use crate::planted::{Bug, Handler};
 use crate::play::Play;
-use crate::story::{Quality, Rates, Story, Temper};
+use crate::story::{Quality, Story, Temper};
 use crate::world::Objects;
 
 /// What nights of the warehouse are played on.
@@ -37,13 +37,25 @@ pub enum Tale {
     Unanswered,
     /// Both have to approve, and both do, one after the other, one by a deputy.
     TwoApprove,
-    /// The notifier finds no way to tell anybody at first: the notice waits in the queue.
+    /// A quality rule does not pass.
     RuleFails,
+    /// Slack is down for so long that the notice is deferred.
+    SlackIsDown,
+    /// One approves while nobody reaches Step Functions: the definition's clock runs out, and it follows the record.
+    NobodyReachesTheExecution,
 }
 
 impl Tale {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Approved, Self::Rejected, Self::Unanswered, Self::TwoApprove, Self::RuleFails];
+    pub const ALL: [Self; 7] = [
+        Self::Approved,
+        Self::Rejected,
+        Self::Unanswered,
+        Self::TwoApprove,
+        Self::RuleFails,
+        Self::SlackIsDown,
+        Self::NobodyReachesTheExecution,
+    ];
 
     fn story(self) -> Story {
         let mut story = Story::plain();
@@ -56,8 +68,9 @@ impl Tale {
                 story.people[1].temper = Temper::HandingOn;
             }
             Self::RuleFails => story.quality = Quality::OneRule("FAIL"),
+            Self::SlackIsDown => story.slack_down_for = 12,
+            Self::NobodyReachesTheExecution => story.deaf_millis = Some(2_400_000),
         }
-        story.rates = Rates::Good;
         story
     }
 }

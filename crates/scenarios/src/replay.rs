@@ -51,7 +51,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     for scenario in all.iter().filter(|scenario| arguments.scenarios.is_empty() || arguments.scenarios.contains(&scenario.name)) {
         let definition = scenario.deployed(&arguments.root)?;
         let run = scenario.run(&definition).with_context(|| scenario.name.clone())?;
-        for trial in trials(&definition, &run).into_iter().filter(|trial| asked.insert(what_counts(trial))) {
+        for trial in trials(&definition, &run).into_iter().filter(|trial| asked.insert(trial.what_counts())) {
             let differences = match arguments.answer(&trial, run.started)? {
                 Ok(answer) => trial.differences(&answer).iter().map(ToString::to_string).collect(),
                 Err(refusal) => vec![refusal],
@@ -67,16 +67,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     println!("{agree} states agree, {differ} don't");
     Ok(if differ == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Scenarios have most of their states in common; their names and times don't matter to them.
-fn what_counts(trial: &Trial) -> String {
-    let mut request = trial.request.clone();
-    if let Some(fields) = request.as_object_mut() {
-        fields.remove("context");
-        fields.remove("variables");
-    }
-    format!("{request}{}", Value::Object(trial.expected.clone()))
 }
 
 impl Arguments {

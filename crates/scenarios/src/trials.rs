@@ -49,6 +49,17 @@ impl fmt::Display for Difference {
 }
 
 impl Trial {
+    /// What sets it apart from other trials. Scenarios have most of their states in common; whose variables and which times they
+    /// see hardly matters to them.
+    pub fn what_counts(&self) -> String {
+        let mut request = self.request.clone();
+        if let Some(fields) = request.as_object_mut() {
+            fields.remove("context");
+            fields.remove("variables");
+        }
+        format!("{request}{}", Value::Object(self.expected.clone()))
+    }
+
     /// Where the answer isn't what the run saw.
     pub fn differences(&self, answer: &Value) -> Vec<Difference> {
         let answered = |field: &str| {

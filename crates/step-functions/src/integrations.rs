@@ -95,7 +95,10 @@ impl StepFunctions {
             ("aws-sdk:sfn", _) => self.call_ourselves(scope, Integration::Sdk, action, parameters),
             (service, _) => {
                 if let Some(service) = service.strip_prefix("aws-sdk:") {
-                    return self.aws.call(&Call { scope, integration: Integration::Sdk, service, action, parameters, task: Some(task) }).await;
+                    return self
+                        .aws
+                        .call(&Call { scope, integration: Integration::Sdk, service, action, parameters, task: Some(task) })
+                        .await;
                 }
                 let known = OPTIMIZED.iter().find(|(known, _, actions)| *known == service && actions.contains(&action));
                 let (_, text, _) = known.ok_or_else(|| unsupported(resource))?;

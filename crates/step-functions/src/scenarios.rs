@@ -54,7 +54,8 @@ fn play(scenario: &Scenario) -> Expected {
         let steps = StepFunctions::restore(folder.path(), LocalAws::Scripted(Box::new(Rc::clone(&world))), clock).unwrap();
         *world.steps.borrow_mut() = Rc::downgrade(&steps);
         let definition = scenario.deployed(&root()).unwrap();
-        let machine = json!({"name": "scenario", "definition": definition.to_string(), "roleArn": "arn:aws:iam::123456789012:role/scenario"});
+        let machine =
+            json!({"name": "scenario", "definition": definition.to_string(), "roleArn": "arn:aws:iam::123456789012:role/scenario"});
         let machine = ask(&steps, "CreateStateMachine", &machine)["stateMachineArn"].clone();
         let start = json!({"stateMachineArn": machine, "name": scenario.name, "input": scenario.input.to_string()});
         let execution = ask(&steps, "StartExecution", &start)["executionArn"].clone();
@@ -219,7 +220,9 @@ impl World {
         sleep_until(ends).await;
         match &reply.answer {
             Answer::Result(output) => tell("SendTaskSuccess", json!({"taskToken": token, "output": output.to_string()})),
-            Answer::Failure(failure) => tell("SendTaskFailure", json!({"taskToken": token, "error": failure.error, "cause": failure.cause})),
+            Answer::Failure(failure) => {
+                tell("SendTaskFailure", json!({"taskToken": token, "error": failure.error, "cause": failure.cause}))
+            }
             Answer::Silence => false,
         };
     }

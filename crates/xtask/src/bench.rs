@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: what the functions cost, measured side by side on this machine.
+//! `cargo xtask bench`: what the functions cost, measured side by side on this machine, and how many nights a second are rehearsed.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::functions;
-use crate::process;
+use crate::process::{self, run_logged};
 use crate::progress::Progress;
+use crate::{functions, paths};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -25,6 +25,18 @@ pub struct Arguments {
     /// The cargo profile to measure
     #[arg(long, default_value = "release")]
     profile: String,
+    /// Nights to rehearse on the engine alone; a tenth of them is rehearsed whole, and ten times as many to see the memory
+    #[arg(long, default_value_t = 100_000)]
+    nights: u64,
+    /// Measure one of the two
+    #[arg(long)]
+    only: Option<Subject>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Subject {
+    Functions,
+    Rehearsal,
 }
 
 /// One process of a function, from its start to its last answer.
@@ -37,10 +49,49 @@ struct Sample {
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     process::catch_interrupts()?;
-    if arguments.runs == 0 || arguments.events == 0 {
-        bail!("--runs and --events are at least 1");
+    if arguments.runs == 0 || arguments.events == 0 || arguments.nights == 0 {
+        bail!("--runs, --events and --nights are at least 1");
     }
     let progress = Progress::new();
+    if arguments.only != Some(Subject::Rehearsal) {
+        functions(arguments, &progress)?;
+    }
+    if arguments.only != Some(Subject::Functions) {
+        rehearsal(arguments, &progress)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Nights a second, and the memory over many: a program of its own, so that this one stays light.
+fn rehearsal(arguments: &Arguments, progress: &Progress) -> Result<()> {
+    let stage = progress.stage(format!("The rehearsal, profile {}", arguments.profile));
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(paths::workspace()).args([
+        "build",
+        "--profile",
+        &arguments.profile,
+        "--package",
+        "nightly-rehearsal",
+        "--example",
+        "bench",
+    ]);
+    cargo.env("CARGO_TERM_PROGRESS_WHEN", "always").env("CARGO_TERM_PROGRESS_WIDTH", "100").env("CARGO_TERM_COLOR", "never");
+    run_logged("building the rehearsal", &mut cargo, &paths::target().join("bench-build.log"), |line| {
+        if let Some((done, total)) = functions::cargo_progress(line) {
+            stage.at(done, total);
+        }
+    })?;
+    stage.done("");
+    let folder = if arguments.profile == "dev" { "debug" } else { &arguments.profile };
+    let program = paths::target().join(folder).join("examples/bench");
+    let nights = [arguments.nights, arguments.nights.div_ceil(10), arguments.nights.saturating_mul(10)];
+    let status = Command::new(&program).args(nights.map(|nights| nights.to_string())).status();
+    let status = status.with_context(|| format!("cannot start {}", program.display()))?;
+    if status.success() { Ok(()) } else { bail!("{} failed: {status}", program.display()) }
+}
+
+/// Start, latency and memory of each function.
+fn functions(arguments: &Arguments, progress: &Progress) -> Result<()> {
     let stage = progress.stage(format!("Rust functions, profile {}", arguments.profile));
     let binaries = functions::build(&arguments.profile, &stage)?;
     stage.done("");
@@ -60,7 +111,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     for ((name, binary), samples) in binaries.iter().zip(&samples) {
         println!("{}", row(name, binary, samples)?);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn row(name: &str, binary: &Path, samples: &[Sample]) -> Result<String> {

@@ -39,7 +39,7 @@ enum Command {
     Test(test::Arguments),
     /// Breaks the approval's rules in one small way after the other, and looks whether a test notices.
     Mutants(mutants::Arguments),
-    /// Measures the functions' start, latency and memory, side by side.
+    /// Measures the functions' start, latency and memory, side by side, and how many nights a second are rehearsed.
     Bench(bench::Arguments),
     /// Tells what is wrong with definitions of state machines, each with its place and what to do.
     Check(check::Arguments),

@@ -22,7 +22,7 @@ pub struct Arguments {
     /// List the checks
     #[arg(long)]
     list: bool,
-    /// Also what takes long: every history of an approval that was thought of, and every mutant of its rules
+    /// Also what takes long: every history of an approval that was thought of, a million rehearsed nights, and every mutant of the rules
     #[arg(long)]
     exhaustive: bool,
 }
@@ -104,7 +104,16 @@ const EXHAUSTIVE: &[Check] = &[
     Check {
         name: "explorations",
         command: |progress| {
-            let whole = ["--package", "nightly-tests", "--run-ignored", "ignored-only", "--filterset", "test(/exhaustive/)"];
+            let whole = [
+                "--package",
+                "nightly-tests",
+                "--package",
+                "nightly-rehearsal",
+                "--run-ignored",
+                "ignored-only",
+                "--filterset",
+                "test(/exhaustive/)",
+            ];
             nextest(progress, &[&whole[..], &["--cargo-profile", "exhaustive"]].concat())
         },
         count: Count::Nextest,

@@ -51,7 +51,7 @@ class Server:
         if not said.startswith(_SAYS_WHERE):
             process.kill()
             process.wait()
-            raise NotStarted(_last(last_words) or f"the Step Functions server said {said!r}")
+            raise NotStarted(_last(last_words) or "it ended without a word")
         return process, said.removeprefix(_SAYS_WHERE).strip()
 
     def _watch(self) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 
 import botocore.session
 import pytest
+from botocore.config import Config
 
 # Shared, because reading the services' models anew for each client takes longer than most tests.
 _SESSION = botocore.session.get_session()
@@ -75,10 +76,10 @@ class Emulator:
         return client(service, self.endpoint)
 
 
-def client(service: str, endpoint: str) -> Any:
+def client(service: str, endpoint: str, config: Config | None = None) -> Any:
     """AWS's client of a service."""
     return _SESSION.create_client(
-        service, region_name="us-east-1", endpoint_url=endpoint, aws_access_key_id="test", aws_secret_access_key="test"
+        service, region_name="us-east-1", endpoint_url=endpoint, aws_access_key_id="test", aws_secret_access_key="test", config=config
     )
 
 

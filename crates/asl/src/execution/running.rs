@@ -104,16 +104,12 @@ impl Thread {
 
 impl Execution {
     pub(super) fn add_thread(&mut self, thread: Thread) -> usize {
-        match self.threads.iter().position(Option::is_none) {
-            Some(free) => {
-                self.threads[free] = Some(thread);
-                free
-            }
-            None => {
-                self.threads.push(Some(thread));
-                self.threads.len() - 1
-            }
+        if let Some(free) = self.threads.iter().position(Option::is_none) {
+            self.threads[free] = Some(thread);
+            return free;
         }
+        self.threads.push(Some(thread));
+        self.threads.len() - 1
     }
 
     pub(super) fn thread(&self, thread: usize) -> &Thread {
@@ -358,7 +354,7 @@ impl Execution {
         Ok(())
     }
 
-    pub(super) fn succeeded(&mut self, task: TaskId, output: Json) -> Result<(), Closed> {
+    pub(super) fn succeeded(&mut self, task: TaskId, output: &Json) -> Result<(), Closed> {
         if output.is_too_large() {
             let call = self.call(self.waiting(task)?);
             let name = if call.service.is_empty() { &call.action } else { &call.service };
@@ -368,7 +364,7 @@ impl Execution {
         self.close_task(thread);
         let call = self.call(thread);
         self.record(thread, Detail::TaskSucceeded { call, output: output.clone() });
-        if let Err(trouble) = self.leave(thread, &output) {
+        if let Err(trouble) = self.leave(thread, output) {
             self.trouble(thread, trouble);
         }
         Ok(())

@@ -334,6 +334,10 @@ impl Frame<'_, '_> {
                 Some(Form::Plain(_)) => 1,
                 Some(Form::Jsonata(value)) => count(value),
             })?,
+            // Of those that a predicate selects, nothing need be copied.
+            Shape::Each(each) if each.make.is_none() => {
+                self.made(&each.source, each.predicate.as_ref(), Some(&Shape::Constant(JValue::Null)))?.len()
+            }
             other => count(&self.value(other)?),
         };
         #[expect(clippy::cast_precision_loss, reason = "no array is that long")]
@@ -341,14 +345,7 @@ impl Frame<'_, '_> {
     }
 
     fn each(&mut self, each: &Each) -> Evaluated {
-        let mut made = match &each.source {
-            // What is read needn't be converted as a whole.
-            Shape::Read(root, steps) => root.read(self.scope, steps, |found| self.each_of(found, each))??,
-            source => match self.value(source)? {
-                JValue::Undefined => Vec::new(),
-                value => self.each_of(Some(Form::Jsonata(&value)), each)?,
-            },
-        };
+        let mut made = self.made(&each.source, each.predicate.as_ref(), each.make.as_ref())?;
         Ok(match made.len() {
             0 => JValue::Undefined,
             1 => made.remove(0),
@@ -356,16 +353,27 @@ impl Frame<'_, '_> {
         })
     }
 
-    fn each_of(&mut self, source: Option<Form<'_>>, each: &Each) -> Result<Vec<JValue>, Unable> {
+    fn made(&mut self, source: &Shape, predicate: Option<&Shape>, make: Option<&Shape>) -> Result<Vec<JValue>, Unable> {
+        match source {
+            // What is read needn't be converted as a whole.
+            Shape::Read(root, steps) => root.read(self.scope, steps, |found| self.made_of(found, predicate, make))?,
+            source => match self.value(source)? {
+                JValue::Undefined => Ok(Vec::new()),
+                value => self.made_of(Some(Form::Jsonata(&value)), predicate, make),
+            },
+        }
+    }
+
+    fn made_of(&mut self, source: Option<Form<'_>>, predicate: Option<&Shape>, make: Option<&Shape>) -> Result<Vec<JValue>, Unable> {
         let mut inner = Frame { scope: self.scope, locals: std::mem::take(&mut self.locals), item: None };
-        let made = match source {
+        let results = match source {
             None => Ok(Vec::new()),
-            Some(Form::Plain(Value::Array(items))) => inner.each_item(items.iter().map(Form::Plain), each),
-            Some(Form::Jsonata(JValue::Array(items))) => inner.each_item(items.iter().map(Form::Jsonata), each),
-            Some(single) => inner.each_item(std::iter::once(single), each),
+            Some(Form::Plain(Value::Array(items))) => inner.each_item(items.iter().map(Form::Plain), predicate, make),
+            Some(Form::Jsonata(JValue::Array(items))) => inner.each_item(items.iter().map(Form::Jsonata), predicate, make),
+            Some(single) => inner.each_item(std::iter::once(single), predicate, make),
         };
         self.locals = inner.locals;
-        made
+        results
     }
 
     fn follow_item(&self, steps: &[Step]) -> Result<Option<Form<'_>>, Unable> {
@@ -388,14 +396,19 @@ impl Frame<'_, '_> {
 }
 
 impl<'b> Frame<'_, 'b> {
-    fn each_item(&mut self, items: impl Iterator<Item = Form<'b>>, each: &Each) -> Result<Vec<JValue>, Unable> {
-        let mut made = Vec::with_capacity(items.size_hint().0);
+    fn each_item(
+        &mut self,
+        items: impl Iterator<Item = Form<'b>>,
+        predicate: Option<&Shape>,
+        make: Option<&Shape>,
+    ) -> Result<Vec<JValue>, Unable> {
+        let mut results = Vec::with_capacity(items.size_hint().0);
         for item in items {
             if matches!(item, Form::Plain(Value::Array(_)) | Form::Jsonata(JValue::Array(_))) {
                 return Err(Unable);
             }
             self.item = Some(item);
-            if let Some(predicate) = &each.predicate {
+            if let Some(predicate) = predicate {
                 // A number would be the position of an item.
                 match self.value(predicate)? {
                     JValue::Number(_) => return Err(Unable),
@@ -403,13 +416,13 @@ impl<'b> Frame<'_, 'b> {
                     _ => {}
                 }
             }
-            match each.make.as_ref().map_or_else(|| Ok(item.to_jsonata()), |make| self.value(make))? {
+            match make.map_or_else(|| Ok(item.to_jsonata()), |make| self.value(make))? {
                 JValue::Undefined => {}
                 JValue::Array(_) => return Err(Unable),
-                value => made.push(value),
+                value => results.push(value),
             }
         }
-        Ok(made)
+        Ok(results)
     }
 }
 

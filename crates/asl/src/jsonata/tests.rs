@@ -432,6 +432,7 @@ fn any_source() -> impl Strategy<Value = String> {
             1 => two().prop_map(|(text, start)| format!("$substring({text}, {start})")),
             1 => two().prop_map(|(text, part)| format!("$contains({text}, {part})")),
             1 => two().prop_map(|(value, predicate)| format!("$states.input.list[x = {value} or {predicate}].x")),
+            1 => inner.clone().prop_map(|value| format!("$count($states.input.list[x = {value}])")),
             1 => inner.clone().prop_map(|value| format!("$states.input.list.{{'x': x, 'y': {value}}}")),
             1 => two().prop_map(|(all, value)| format!("($all := {all}; $all.(x & {value}))")),
             1 => two().prop_map(|(one, other)| format!("($f := function($v) {{ [$v, {one}] }}; $f({other}))")),

@@ -65,8 +65,8 @@ pub(crate) fn with_caught(mut definition: Value, fields: &Value) -> Value {
 }
 
 /// Runs a definition without tasks to its end.
-pub(crate) fn run(definition: Value) -> Driver {
-    let mut driver = Driver::new(&definition);
+pub(crate) fn run(definition: &Value) -> Driver {
+    let mut driver = Driver::new(definition);
     driver.run();
     driver
 }

@@ -13,7 +13,7 @@ use nightly_asl::Status;
 
 #[test]
 fn an_execution_goes_from_state_to_state_and_tells_it() {
-    let run = run(json!({"StartAt": "First", "States": {
+    let run = run(&json!({"StartAt": "First", "States": {
         "First": {"Type": "Pass", "Result": {"a": 1}, "Next": "Second"},
         "Second": {"Type": "Succeed"},
     }}));
@@ -44,7 +44,7 @@ fn the_same_stimuli_give_the_same_history() {
 
 #[test]
 fn a_history_that_grows_too_long_ends_the_execution() {
-    let run = run(json!({"StartAt": "Round", "States": {
+    let run = run(&json!({"StartAt": "Round", "States": {
         "Round": {"Type": "Choice", "Choices": [{"Variable": "$.stop", "IsPresent": true, "Next": "Stop"}], "Default": "Again"},
         "Again": {"Type": "Pass", "Next": "Round"},
         "Stop": {"Type": "Succeed"},

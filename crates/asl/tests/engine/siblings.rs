@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::driver::{Driver, with_caught};
 
-fn task(next: Value) -> Value {
+fn task(next: &Value) -> Value {
     let mut state = json!({"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"FunctionName": "work"}});
     state.as_object_mut().expect("an object").extend(next.as_object().expect("an object").clone());
     state
@@ -15,8 +15,8 @@ fn two_branches(fields: &Value) -> Value {
     let mut both = json!({
         "Type": "Parallel", "Next": "After",
         "Branches": [
-            {"StartAt": "Left", "States": {"Left": task(json!({"Next": "LeftMore"})), "LeftMore": task(json!({"End": true}))}},
-            {"StartAt": "Right", "States": {"Right": task(json!({"End": true}))}},
+            {"StartAt": "Left", "States": {"Left": task(&json!({"Next": "LeftMore"})), "LeftMore": task(&json!({"End": true}))}},
+            {"StartAt": "Right", "States": {"Right": task(&json!({"End": true}))}},
         ],
     });
     both.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
@@ -85,7 +85,7 @@ fn a_redrive_goes_on_with_a_branch_that_was_stopped() {
 
 fn map(fields: &Value) -> Value {
     let mut each = json!({
-        "Type": "Map", "ItemProcessor": {"StartAt": "One", "States": {"One": task(json!({"End": true}))}}, "End": true,
+        "Type": "Map", "ItemProcessor": {"StartAt": "One", "States": {"One": task(&json!({"End": true}))}}, "End": true,
     });
     each.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
     json!({"StartAt": "Items", "States": {"Items": {"Type": "Pass", "Result": [1, 2, 3, 4, 5], "Next": "Each"}, "Each": each}})

@@ -36,6 +36,11 @@ impl Play<'_> {
                 }
                 Reply::Replaced(replaced)
             }
+            Call::Succeed(..) | Call::Beat(_) if self.is_deaf() => Reply::Failed,
+            Call::Post(_) | Call::Update(..) if self.messages_refused < self.story.slack_down_for => {
+                self.messages_refused += 1;
+                Reply::Failed
+            }
             Call::Succeed(token, output) => Reply::Task(match (self.waiting(token.expose()), Json::parse(output)) {
                 (Some((run, task)), Ok(output)) => self.tell_task(run, Stimulus::Succeeded { task, output }),
                 _ => TaskAnswer::Closed,
@@ -99,6 +104,12 @@ impl Play<'_> {
         }
     }
 
+    /// Nobody reaches Step Functions now.
+    fn is_deaf(&self) -> bool {
+        let since = |first: Instant| self.story.deaf_millis.is_some_and(|millis| self.now() < first.plus_millis(millis));
+        self.first_mail.is_some_and(since)
+    }
+
     fn waiting(&self, token: &str) -> Option<(usize, TaskId)> {
         let of = |(number, run): (usize, &super::Run)| Some((number, run.tokens.iter().find(|(known, _)| **known == *token)?.1));
         self.runs.iter().enumerate().find_map(of)
@@ -138,9 +149,11 @@ impl Play<'_> {
             let after = self.chance.of(("letter", number)).between(1_000, 20_000);
             self.queue.after_millis(after, Due::Does(person, Deed::Receives { path: letter.path.clone(), subject: subject.to_owned() }));
         }
-        if let Some(after) = self.story.tampered_after_millis.filter(|_| !self.tampered) {
-            self.tampered = true;
-            self.queue.after_millis(after, Due::Tamper);
+        if self.first_mail.is_none() {
+            self.first_mail = Some(self.now());
+            if let Some(after) = self.story.tampered_after_millis {
+                self.queue.after_millis(after, Due::Tamper);
+            }
         }
         self.world.letters.push(letter);
     }

@@ -5,7 +5,7 @@ use nightly_domain::ObjectUri;
 use nightly_domain::approval::ApprovalStatus;
 use serde_json::{Value, json};
 
-use super::{Doing, Due, JobRun, Play, QualityRun, RUN_DATE, Why};
+use super::{Destiny, Doing, Due, JobRun, Play, QualityRun, RUN_DATE, Why};
 use crate::deployment::JOB_CONCURRENCY;
 use crate::faults::Fault;
 use crate::functions::{Event, Function};
@@ -152,8 +152,11 @@ impl Play<'_> {
             began: self.now(),
             over: None,
             stopping: false,
-            fails: fault == Some(&Fault::JobFails),
-            cut_off: fault == Some(&Fault::JobTimesOut),
+            destiny: match fault {
+                Some(Fault::JobFails) => Destiny::Fails,
+                Some(Fault::JobTimesOut) => Destiny::IsCutOff,
+                _ => Destiny::Succeeds,
+            },
             publishing: None,
             job,
         });
@@ -182,7 +185,6 @@ impl Play<'_> {
         let Ok(staged) = arguments.uri("--staged_uri") else { return };
         let digest = jobs::digest(&self.world.objects, &staged);
         if self.warehouse.checks_digest() && digest != arguments.text("--approved_digest") {
-            self.jobs[number].fails = true;
             self.tell("Glue", "StagedBuildChanged: what is staged is not what was approved".to_owned());
             return self.job_is_over(number, "FAILED");
         }
@@ -203,11 +205,10 @@ impl Play<'_> {
             return;
         }
         let (job, id, arguments) = (run.job.clone(), run.id.clone(), run.arguments.clone());
-        if run.cut_off {
-            return self.job_is_over(number, "TIMEOUT");
-        }
-        if run.fails {
-            return self.job_is_over(number, "FAILED");
+        match run.destiny {
+            Destiny::IsCutOff => return self.job_is_over(number, "TIMEOUT"),
+            Destiny::Fails => return self.job_is_over(number, "FAILED"),
+            Destiny::Succeeds => {}
         }
         let arguments = Arguments(&arguments);
         if job == "nightly-publish-to-warehouse" {

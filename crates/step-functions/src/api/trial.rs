@@ -15,12 +15,8 @@ impl StepFunctions {
     /// Tries a state. One that calls a task is tried once to see which, and once more with the answer: the engine doesn't wait.
     pub(crate) async fn test_state(self: &Rc<Self>, scope: &Scope, body: &str) -> Result<Value, Refusal> {
         let request: Value = serde_json::from_str(body).map_err(|error| Refusal::new("SerializationException", error.to_string()))?;
-        let circumstances = Circumstances {
-            at: self.clock.now(),
-            region: scope.region.clone(),
-            account: scope.account.clone(),
-            seed: clock::seed(),
-        };
+        let circumstances =
+            Circumstances { at: self.clock.now(), region: scope.region.clone(), account: scope.account.clone(), seed: clock::seed() };
         let refused = |error: TestStateError| Refusal::new(error.name, error.message);
         let mut called: Option<Task> = None;
         let tried = test_state(&request, &circumstances, &mut |task| {
