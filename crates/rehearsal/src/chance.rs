@@ -1,6 +1,6 @@
 //! Chance, from a seed and from what it is for: a stream of its own for each purpose, so that nothing disturbs anything else.
 
-/// A stream of random numbers (SplitMix64, Steele et al. 2014).
+/// A stream of random numbers (`SplitMix64`, Steele et al. 2014).
 #[derive(Debug, Clone)]
 pub struct Chance(u64);
 
@@ -11,6 +11,7 @@ impl Chance {
     }
 
     /// The stream for this purpose, whatever was drawn from others.
+    #[must_use]
     pub fn of(&self, purpose: impl Purpose) -> Self {
         Self(mix(purpose.stir(self.0)))
     }

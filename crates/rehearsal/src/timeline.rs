@@ -76,7 +76,7 @@ impl Reader {
                     waits_for_token: false,
                 });
                 self.open.push(Open { parent: before.inside, over: false, call: None, resumable: false });
-                return Place { visit: Some(self.visits.len() - 1), inside: before.inside };
+                Place { visit: Some(self.visits.len() - 1), inside: before.inside }
             }
             Detail::StateExited { name, .. } => {
                 let left = self.upward(before.visit, |visit, _| *visit.state == **name && visit.left.is_none());
@@ -87,27 +87,27 @@ impl Reader {
                     End::Failed { error } => End::Caught { error },
                     _ => End::Left,
                 };
-                return Place { visit: Some(at), inside: self.open[at].parent };
+                Place { visit: Some(at), inside: self.open[at].parent }
             }
             Detail::StateStarted { kind, .. } => {
                 let at = before.visit.or_else(|| self.resume(|visit, _| visit.kind == *kind));
                 self.touch(at, event, |visit| visit.end = End::Open);
-                return Place { visit: at, inside: at };
+                Place { visit: at, inside: at }
             }
             Detail::MapIterationStarted { name, .. } => {
                 let map = self.upward(before.inside, |visit, _| *visit.state == **name);
-                return Place { visit: map, inside: map };
+                Place { visit: map, inside: map }
             }
             Detail::MapIterationSucceeded { name, .. }
             | Detail::MapIterationFailed { name, .. }
             | Detail::MapIterationAborted { name, .. } => {
                 let map = self.upward(before.visit, |visit, _| *visit.state == **name);
-                return Place { visit: map, inside: map };
+                Place { visit: map, inside: map }
             }
             Detail::StateSucceeded { kind } => {
                 let at = self.upward(before.visit, |visit, open| visit.kind == *kind && !open.over);
                 self.close(at);
-                return Place { visit: at, inside: before.inside };
+                Place { visit: at, inside: before.inside }
             }
             Detail::StateFailed { kind } => {
                 let error = before.visit.and_then(|at| self.visits[at].end.error()).unwrap_or_default().to_owned();
@@ -119,7 +119,7 @@ impl Reader {
                 let at = self.upward(before.visit, |visit, open| visit.kind == *kind && !open.over);
                 self.touch(at, event, |visit| visit.end = End::Failed { error });
                 self.close(at);
-                return Place { visit: at, inside: before.inside };
+                Place { visit: at, inside: before.inside }
             }
             Detail::StateAborted { kind } => {
                 let at = self.upward(before.visit, |visit, open| visit.kind == *kind && !open.over);
@@ -130,8 +130,20 @@ impl Reader {
                         visit.close_try(event, None);
                     }
                 });
-                return Place { visit: at, inside: before.inside };
+                Place { visit: at, inside: before.inside }
             }
+            Detail::EvaluationFailed { state, failure, .. } => {
+                let at = self.visits.iter().rposition(|visit| *visit.state == **state && visit.left.is_none());
+                self.touch(at, event, |visit| visit.end = failed(failure));
+                Place { visit: at, inside: before.inside }
+            }
+            _ => self.read_task(event, before),
+        }
+    }
+
+    /// What is told of tasks, and of the execution as a whole.
+    fn read_task(&mut self, event: &Event, before: Place) -> Place {
+        match &event.detail {
             Detail::ExecutionRedriven { .. } => {
                 for (visit, open) in self.visits.iter().zip(&mut self.open).filter(|(visit, _)| visit.left.is_none()) {
                     (open.over, open.resumable) = (false, visit.end != End::Left);
@@ -153,11 +165,6 @@ impl Reader {
                     visit.close_try(event, None);
                     (visit.end, visit.ended) = (End::Stopped, event.at);
                 });
-            }
-            Detail::EvaluationFailed { state, failure, .. } => {
-                let at = self.visits.iter().rposition(|visit| *visit.state == **state && visit.left.is_none());
-                self.touch(at, event, |visit| visit.end = failed(failure));
-                return Place { visit: at, inside: before.inside };
             }
             Detail::TaskScheduled { call, .. } => {
                 let at = before.visit.or_else(|| self.resume(|_, open| open.call.as_ref() == Some(call)));
@@ -182,7 +189,7 @@ impl Reader {
                 visit.close_try(event, failure.error.as_deref());
                 visit.end = failed(failure);
             }),
-            Detail::ExecutionStarted { .. } | Detail::ExecutionSucceeded { .. } | Detail::TaskStarted { .. } => {}
+            _ => {}
         }
         before
     }

@@ -238,7 +238,7 @@ mod tests {
         let axis = Axis::of_busy(100_000, vec![(0, 10_000), (5_000, 20_000), (90_000, 100_000)]);
         assert_eq!(axis.left_out().collect::<Vec<_>>(), [(20_000, 90_000)]);
         let places = [0, 20_000, 90_000, 100_000].map(|millis| axis.percent(millis).round());
-        assert_eq!(places, [0.0, 64.0, 68.0, 100.0]);
+        assert_eq!(format!("{places:?}"), "[0.0, 64.0, 68.0, 100.0]");
         assert!(axis.ticks.iter().all(|tick| !(20_001..90_000).contains(tick)), "{axis:?}");
         assert_eq!(Axis::of_busy(100_000, vec![(0, 96_000)]).left_out().count(), 0);
     }
