@@ -93,6 +93,8 @@ pub struct ViolationSum {
 pub struct Worst {
     /// Whether an invariant was violated.
     pub violated: bool,
+    /// How it ended.
+    pub tone: Tone,
     /// Its makespan in milliseconds.
     pub millis: i64,
     /// Of equals, the one with the smaller seed.
@@ -160,7 +162,7 @@ impl Sums {
         for fault in &night.faults {
             self.fault((fault.call.clone(), fault.fault.clone()), 1);
         }
-        let worst = Worst { violated: !night.violations.is_empty(), millis, seed: std::cmp::Reverse(night.seed) };
+        let worst = Worst { violated: !night.violations.is_empty(), tone: tone(night), millis, seed: std::cmp::Reverse(night.seed) };
         self.worst = self.worst.max(Some(worst));
     }
 

@@ -230,11 +230,11 @@ impl WorstNight {
             });
         }
         let faults = match night.faults.len() {
-            0 => "nothing went wrong in it on purpose".to_owned(),
-            count => format!("{} went wrong in it on purpose", written::count(count as u64, "thing", "things")),
+            0 => "without an injected fault".to_owned(),
+            count => format!("with {}", written::count(count as u64, "injected fault", "injected faults")),
         };
         Self {
-            lead: format!("It took {}, ended as {}, and {faults}.", took(millis), night.outcome.name()),
+            lead: format!("It took {}, ended as {}, {faults}.", took(millis), night.outcome.name()),
             ruler: timeline.ruler(),
             leaves_out: timeline.leaves_out(),
             rows,

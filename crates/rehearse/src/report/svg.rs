@@ -200,7 +200,9 @@ impl Timeline {
         match visit.kind {
             "Task" => {
                 // What shows between two tries is the back-off.
-                self.bar(svg, "pause", (from, to), (15.0, 2.0));
+                if visit.attempts > 1 {
+                    self.bar(svg, "pause", (from, to), (15.0, 2.0));
+                }
                 for one in &visit.tries {
                     self.one_try(svg, visit, one);
                 }
@@ -233,7 +235,8 @@ impl Timeline {
     }
 
     fn bar(&self, svg: &mut String, class: &str, (from, to): (i64, i64), (y, height): (f64, f64)) {
-        let (x, width) = (self.x(from), self.x(to) - self.x(from));
+        // What is too short to be drawn is drawn as a line; a rectangle without a width would not be drawn at all.
+        let (x, width) = (self.x(from), (self.x(to) - self.x(from)).max(0.15));
         put(svg, format_args!(r#"<rect class="{class}" x="{x:.2}%" y="{y}" width="{width:.2}%" height="{height}"/>"#));
     }
 
