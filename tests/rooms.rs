@@ -26,6 +26,7 @@ fn crates_depend_on_each_other_only_along_the_arrows() {
             "nightly-rehearsal",
             &BTreeSet::from(["nightly-asl", "nightly-domain", "nightly-approval"]) | &FUNCTIONS.iter().copied().collect(),
         ),
+        ("rehearse", BTreeSet::from(["nightly-rehearsal", "nightly-asl", "nightly-pages"])),
         ("definition-check", BTreeSet::from(["nightly-asl"])),
         ("step-functions", BTreeSet::from(["nightly-asl"])),
         ("audit-verify", BTreeSet::from(["nightly-domain", "nightly-aws", "nightly-lambda"])),

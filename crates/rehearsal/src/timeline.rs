@@ -77,7 +77,7 @@ impl Reader {
                     waits_for_token: false,
                 });
                 self.open.push(Open { parent: before.inside, over: false, call: None, resumable: false });
-                return Place { visit: Some(self.visits.len() - 1), inside: before.inside };
+                Place { visit: Some(self.visits.len() - 1), inside: before.inside }
             }
             Detail::StateExited { name, .. } => {
                 let left = self.upward(before.visit, |visit, _| *visit.state == **name && visit.left.is_none());
@@ -88,27 +88,27 @@ impl Reader {
                     End::Failed { error } => End::Caught { error },
                     _ => End::Left,
                 };
-                return Place { visit: Some(at), inside: self.open[at].parent };
+                Place { visit: Some(at), inside: self.open[at].parent }
             }
             Detail::StateStarted { kind, .. } => {
                 let at = before.visit.or_else(|| self.resume(|visit, _| visit.kind == *kind));
                 self.touch(at, event, |visit| visit.end = End::Open);
-                return Place { visit: at, inside: at };
+                Place { visit: at, inside: at }
             }
             Detail::MapIterationStarted { name, .. } => {
                 let map = self.upward(before.inside, |visit, _| *visit.state == **name);
-                return Place { visit: map, inside: map };
+                Place { visit: map, inside: map }
             }
             Detail::MapIterationSucceeded { name, .. }
             | Detail::MapIterationFailed { name, .. }
             | Detail::MapIterationAborted { name, .. } => {
                 let map = self.upward(before.visit, |visit, _| *visit.state == **name);
-                return Place { visit: map, inside: map };
+                Place { visit: map, inside: map }
             }
             Detail::StateSucceeded { kind } => {
                 let at = self.upward(before.visit, |visit, open| visit.kind == *kind && !open.over);
                 self.close(at);
-                return Place { visit: at, inside: before.inside };
+                Place { visit: at, inside: before.inside }
             }
             Detail::StateFailed { kind } => {
                 let error = before.visit.and_then(|at| self.visits[at].end.error()).unwrap_or_default().to_owned();
@@ -120,7 +120,7 @@ impl Reader {
                 let at = self.upward(before.visit, |visit, open| visit.kind == *kind && !open.over);
                 self.touch(at, event, |visit| visit.end = End::Failed { error });
                 self.close(at);
-                return Place { visit: at, inside: before.inside };
+                Place { visit: at, inside: before.inside }
             }
             Detail::StateAborted { kind } => {
                 let at = self.upward(before.visit, |visit, open| visit.kind == *kind && !open.over);
@@ -131,8 +131,20 @@ impl Reader {
                         visit.close_try(event, None);
                     }
                 });
-                return Place { visit: at, inside: before.inside };
+                Place { visit: at, inside: before.inside }
             }
+            Detail::EvaluationFailed { state, failure, .. } => {
+                let at = self.visits.iter().rposition(|visit| *visit.state == **state && visit.left.is_none());
+                self.touch(at, event, |visit| visit.end = failed(failure));
+                Place { visit: at, inside: before.inside }
+            }
+            _ => self.read_task(event, before),
+        }
+    }
+
+    /// What is told of tasks, and of the execution as a whole.
+    fn read_task(&mut self, event: &Event, before: Place) -> Place {
+        match &event.detail {
             Detail::ExecutionRedriven { .. } => {
                 for (visit, open) in self.visits.iter().zip(&mut self.open).filter(|(visit, _)| visit.left.is_none()) {
                     (open.over, open.resumable) = (false, visit.end != End::Left);
@@ -154,11 +166,6 @@ impl Reader {
                     visit.close_try(event, None);
                     (visit.end, visit.ended) = (End::Stopped, event.at);
                 });
-            }
-            Detail::EvaluationFailed { state, failure, .. } => {
-                let at = self.visits.iter().rposition(|visit| *visit.state == **state && visit.left.is_none());
-                self.touch(at, event, |visit| visit.end = failed(failure));
-                return Place { visit: at, inside: before.inside };
             }
             Detail::TaskScheduled { call, .. } => {
                 let at = before.visit.or_else(|| self.resume(|_, open| open.call.as_ref() == Some(call)));
@@ -183,7 +190,7 @@ impl Reader {
                 visit.close_try(event, failure.error.as_deref());
                 visit.end = failed(failure);
             }),
-            Detail::ExecutionStarted { .. } | Detail::ExecutionSucceeded { .. } | Detail::TaskStarted { .. } => {}
+            _ => {}
         }
         before
     }
@@ -231,4 +238,110 @@ impl Visit {
 
 fn failed(failure: &Failure) -> End {
     End::Failed { error: failure.error.clone().unwrap_or_default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use nightly_asl::{Instant, Json};
+
+    use super::*;
+
+    /// A history of these events: what led to each, and what it is. One second lies between each two.
+    fn visits(events: Vec<(u64, Detail)>) -> Vec<Visit> {
+        let event = |(index, (previous, detail)): (usize, (u64, Detail))| {
+            let id = index as u64 + 1;
+            Event { id, previous, at: Instant(i64::try_from(id).unwrap() * 1_000), detail }
+        };
+        read(&events.into_iter().enumerate().map(event).collect::<Vec<_>>()).visits
+    }
+
+    fn entered(kind: &'static str, name: &str) -> Detail {
+        Detail::StateEntered { kind, name: name.into(), input: Json::null() }
+    }
+
+    fn exited(kind: &'static str, name: &str) -> Detail {
+        Detail::StateExited { kind, name: name.into(), output: Json::null(), assigned: Vec::new() }
+    }
+
+    fn call(action: &str) -> Rc<Call> {
+        Rc::new(Call { service: "lambda".into(), action: action.into() })
+    }
+
+    fn scheduled(action: &str) -> Detail {
+        let parameters = Json::null();
+        Detail::TaskScheduled {
+            call: call(action),
+            region: "".into(),
+            parameters,
+            timeout_seconds: None,
+            heartbeat_seconds: None,
+            role: None,
+        }
+    }
+
+    fn ended(visits: &[Visit]) -> Vec<(&str, usize, u32, End)> {
+        visits.iter().map(|visit| (&*visit.state, visit.depth, visit.attempts, visit.end.clone())).collect()
+    }
+
+    #[test]
+    fn a_redrive_goes_on_with_the_visits_that_had_failed() {
+        let visits = visits(vec![
+            (0, entered("Parallel", "Both")),
+            (1, Detail::StateStarted { kind: "Parallel", length: None }),
+            (2, entered("Task", "A")),
+            (3, scheduled("a")),
+            (2, entered("Task", "B")),
+            (5, scheduled("b")),
+            (6, Detail::TaskFailed { call: call("b"), failure: Failure::named("Broken") }),
+            (7, Detail::StateAborted { kind: "Task" }),
+            (4, Detail::StateAborted { kind: "Task" }),
+            (7, Detail::StateFailed { kind: "Parallel" }),
+            (10, Detail::ExecutionFailed(Failure::named("Broken"))),
+            (0, Detail::ExecutionRedriven { count: 1 }),
+            (12, scheduled("b")),
+            (12, scheduled("a")),
+            (13, Detail::TaskSucceeded { call: call("b"), output: Json::null() }),
+            (15, exited("Task", "B")),
+            (14, Detail::TaskSucceeded { call: call("a"), output: Json::null() }),
+            (17, exited("Task", "A")),
+            (18, Detail::StateSucceeded { kind: "Parallel" }),
+            (18, exited("Parallel", "Both")),
+        ]);
+        assert_eq!(ended(&visits), [("Both", 0, 0, End::Left), ("A", 1, 2, End::Left), ("B", 1, 2, End::Left)]);
+        let tries: Vec<_> = visits[2].tries.iter().map(|one| (one.started.0, one.ended.unwrap().0, one.error.as_deref())).collect();
+        assert_eq!(tries, [(6_000, 7_000, Some("Broken")), (13_000, 15_000, None)]);
+        assert_eq!(visits[1].tries[0].ended, Some(Instant(9_000)), "a try that was stopped has ended");
+    }
+
+    #[test]
+    fn items_of_a_map_are_told_apart_and_lie_inside_of_it() {
+        let item = |index| Detail::MapIterationStarted { name: "Each".into(), index };
+        let visits = visits(vec![
+            (0, entered("Map", "Each")),
+            (1, Detail::StateStarted { kind: "Map", length: Some(2) }),
+            (2, item(0)),
+            (2, item(1)),
+            (3, entered("Task", "Read")),
+            (4, entered("Task", "Read")),
+            (5, scheduled("read")),
+            (6, scheduled("read")),
+            (8, Detail::TaskFailed { call: call("read"), failure: Failure::named("Broken") }),
+            (9, Detail::MapIterationFailed { name: "Each".into(), index: 1 }),
+            (7, Detail::StateAborted { kind: "Task" }),
+            (11, Detail::MapIterationAborted { name: "Each".into(), index: 0 }),
+            (9, Detail::StateFailed { kind: "Map" }),
+            (13, exited("Map", "Each")),
+            (14, entered("Succeed", "Done")),
+        ]);
+        let broken = || "Broken".to_owned();
+        assert_eq!(
+            ended(&visits),
+            [
+                ("Each", 0, 0, End::Caught { error: broken() }),
+                ("Read", 1, 1, End::Stopped),
+                ("Read", 1, 1, End::Failed { error: broken() }),
+                ("Done", 0, 0, End::Open),
+            ]
+        );
+    }
 }

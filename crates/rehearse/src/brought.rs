@@ -110,7 +110,7 @@ fn told(night: &Night, definition: &Value, input: &Value) -> Value {
             End::Stopped | End::Open => {}
         }
     }
-    let (status, error, cause, output) = match &night.outcome {
+    let (ended, error, cause, output) = match &night.outcome {
         Outcome::Succeeded { output } => ("SUCCEEDED", None, None, serde_json::from_str(output).ok()),
         Outcome::Failed { error, cause } => ("FAILED", Some(error), Some(cause), None),
         Outcome::TimedOut => ("TIMED_OUT", None, None, None),
@@ -119,7 +119,7 @@ fn told(night: &Night, definition: &Value, input: &Value) -> Value {
     };
     #[expect(clippy::cast_precision_loss, reason = "a night is short")]
     let seconds = night.makespan_millis() as f64 / 1000.0;
-    let mut told = json!({"status": status, "input": input, "seconds": seconds, "transitions": night.transitions, "states": states});
+    let mut told = json!({"status": ended, "input": input, "seconds": seconds, "transitions": night.transitions, "states": states});
     if let Value::Object(fields) = &mut told {
         fields.extend(error.map(|error| ("error".to_owned(), json!(error))));
         fields.extend(cause.map(|cause| ("cause".to_owned(), json!(cause))));

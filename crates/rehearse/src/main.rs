@@ -195,7 +195,7 @@ fn command(arguments: &Arguments) -> String {
     let mut command = "cargo xtask rehearse".to_owned();
     for (name, path) in [("--definition", &arguments.definition), ("--tasks", &arguments.tasks)] {
         if let Some(path) = path {
-            command.push_str(&format!(" {name} {}", path.display()));
+            command.extend([" ", name, " ", &path.to_string_lossy()]);
         }
     }
     command

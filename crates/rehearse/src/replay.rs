@@ -158,10 +158,10 @@ fn resource(service: &str, action: &str) -> String {
     if service.is_empty() { action.to_owned() } else { format!("{service}:{action}") }
 }
 
-/// What went wrong on purpose, and what happened outside of the execution.
+/// What was made to go wrong, and what happened outside of the execution.
 fn happenings(text: &mut String, night: &Night) {
     if !night.faults.is_empty() {
-        line(text, &format!("\n{}", style("On purpose").bold()));
+        line(text, &format!("\n{}", style("Injected faults").bold()));
         for fault in &night.faults {
             let after = written::plain(&took(fault.at.0 - night.started.0));
             wrapped(text, &format!("{after:>10}  "), &format!("{}: {}", style(&fault.call).yellow(), fault.fault));

@@ -93,6 +93,8 @@ pub struct ViolationSum {
 pub struct Worst {
     /// Whether an invariant was violated.
     pub violated: bool,
+    /// How it ended.
+    pub tone: Tone,
     /// Its makespan in milliseconds.
     pub millis: i64,
     /// Of equals, the one with the smaller seed.
@@ -160,7 +162,7 @@ impl Sums {
         for fault in &night.faults {
             self.fault((fault.call.clone(), fault.fault.clone()), 1);
         }
-        let worst = Worst { violated: !night.violations.is_empty(), millis, seed: std::cmp::Reverse(night.seed) };
+        let worst = Worst { violated: !night.violations.is_empty(), tone: tone(night), millis, seed: std::cmp::Reverse(night.seed) };
         self.worst = self.worst.max(Some(worst));
     }
 
@@ -276,9 +278,11 @@ impl StateSum {
 pub fn tone(night: &Night) -> Tone {
     match &night.outcome {
         Outcome::Succeeded { .. } => Tone::Well,
-        Outcome::Failed { .. } => {
+        Outcome::Failed { error, .. } => {
             let is_meant = night.timeline.iter().any(|visit| visit.kind == "Fail" && visit.depth == 0);
-            if is_meant { Tone::Deliberate } else { Tone::Badly }
+            // A Fail state whose own error or cause can't be worked out fails itself.
+            let is_said = !["States.Runtime", "States.QueryEvaluationError"].contains(&error.as_str());
+            if is_meant && is_said { Tone::Deliberate } else { Tone::Badly }
         }
         Outcome::TimedOut | Outcome::Aborted | Outcome::Stuck => Tone::Badly,
     }

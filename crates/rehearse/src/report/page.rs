@@ -6,13 +6,17 @@ use nightly_rehearsal::{End, Night, Visit};
 
 use super::Report;
 use super::svg::{Distribution, QUANTILES, Timeline};
-use super::text::{average, share, took};
+use super::text::{average, breakable, share, took};
 use crate::histogram::Histogram;
 use crate::price::dollars;
 use crate::sums::{StateSum, Tone};
 
 /// The page's rules, on top of those of every page.
 const STYLE: &str = include_str!("../../style/report.css");
+/// How many kinds of errors are listed of each state.
+const ERRORS: usize = 4;
+/// How many notes stand at a state of the timeline.
+const NOTES: usize = 3;
 /// How many kinds of faults are listed.
 const FAULTS: usize = 24;
 
@@ -67,15 +71,15 @@ struct Page<'a> {
     lead: String,
     violations: Vec<ViolationRow<'a>>,
     tiles: Vec<Tile>,
-    outcomes: Vec<OutcomeRow<'a>>,
+    outcomes: Vec<OutcomeRow>,
     makespan: Drawing,
     tones: Vec<&'static str>,
     waits: Option<Drawing>,
     unasked: Option<String>,
     worst: Option<WorstNight>,
-    states: Vec<StateRow<'a>>,
+    states: Vec<StateRow>,
     never_entered: Vec<&'a str>,
-    faults: Vec<(&'a str, &'a str, String)>,
+    faults: Vec<(String, String, String)>,
     more_faults: usize,
     prices: Vec<(&'static str, String, String)>,
     name: &'a str,
@@ -103,9 +107,9 @@ struct Tile {
     note: String,
 }
 
-struct OutcomeRow<'a> {
+struct OutcomeRow {
     mark: &'static str,
-    name: &'a str,
+    name: String,
     percent: String,
     class: &'static str,
     nights: String,
@@ -119,7 +123,7 @@ struct OutcomeRow<'a> {
 struct Drawing {
     svg: String,
     quantiles: Vec<(&'static str, String)>,
-    beyond: Option<String>,
+    notes: Vec<String>,
 }
 
 impl Drawing {
@@ -128,7 +132,7 @@ impl Drawing {
         let mut quantiles = vec![("The shortest", took(whole.least()))];
         quantiles.extend(QUANTILES.iter().map(|(per_mille, _)| (name(*per_mille), took(whole.quantile(*per_mille)))));
         quantiles.push(("The longest", took(whole.most())));
-        Self { svg: distribution.svg(id), quantiles, beyond: distribution.beyond() }
+        Self { svg: distribution.svg(id), quantiles, notes: distribution.notes() }
     }
 }
 
@@ -141,8 +145,8 @@ fn name(per_mille: u64) -> &'static str {
     }
 }
 
-struct StateRow<'a> {
-    name: &'a str,
+struct StateRow {
+    name: String,
     entered: String,
     retried: String,
     failed: String,
@@ -152,20 +156,23 @@ struct StateRow<'a> {
     class: &'static str,
 }
 
-impl<'a> StateRow<'a> {
-    fn of(state: &'a StateSum) -> Self {
+impl StateRow {
+    fn of(state: &StateSum) -> Self {
         let number = |count: u64| if count == 0 { "–".to_owned() } else { written::integer(count) };
         let quantile = |per_mille: u64| if state.took.count() == 0 { "–".to_owned() } else { took(state.took.quantile(per_mille)) };
         let mut errors: Vec<_> = state.errors.iter().collect();
         errors.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        let others = errors.len().saturating_sub(ERRORS);
+        let shown = errors.into_iter().take(ERRORS).map(|(error, count)| format!("{} × {}", breakable(error), written::integer(*count)));
+        let more = (others > 0).then(|| format!("and {}", written::count(others as u64, "rarer kind", "rarer kinds")));
         Self {
-            name: &state.name,
+            name: breakable(&state.name),
             entered: written::integer(state.entered),
             retried: number(state.retried),
             failed: number(state.failed + state.caught),
             median: quantile(500),
             slow: quantile(950),
-            errors: errors.into_iter().map(|(error, count)| format!("{error} × {}", written::integer(*count))).collect(),
+            errors: shown.chain(more).collect(),
             class: if state.failed > 0 {
                 "bad"
             } else if state.caught > 0 {
@@ -210,8 +217,7 @@ impl WorstNight {
         let mut rows: Vec<_> = order.iter().map(|state| TimelineRow::of(night, &timeline, state)).collect();
         let elsewhere: Vec<_> = night.faults.iter().filter(|fault| !order.contains(&fault.call.as_str())).collect();
         if !elsewhere.is_empty() {
-            let mut notes: Vec<_> = elsewhere.iter().map(|fault| format!("{}: {}", fault.call, fault.fault)).collect();
-            notes.dedup();
+            let notes = vec![written::count(elsewhere.len() as u64, "fault", "faults")];
             rows.push(TimelineRow {
                 state: "Outside the execution".to_owned(),
                 indent: 0,
@@ -224,11 +230,11 @@ impl WorstNight {
             });
         }
         let faults = match night.faults.len() {
-            0 => "nothing went wrong in it on purpose".to_owned(),
-            count => format!("{} went wrong in it on purpose", written::count(count as u64, "thing", "things")),
+            0 => "without an injected fault".to_owned(),
+            count => format!("with {}", written::count(count as u64, "injected fault", "injected faults")),
         };
         Self {
-            lead: format!("It took {}, ended as {}, and {faults}.", took(millis), night.outcome.name()),
+            lead: format!("It took {}, ended as {}, {faults}.", took(millis), night.outcome.name()),
             ruler: timeline.ruler(),
             leaves_out: timeline.leaves_out(),
             rows,
@@ -272,8 +278,13 @@ impl TimelineRow {
             _ => {}
         }
         let is_instant = first.kind != "Task" && end == first.entered.0;
+        let others = notes.len().saturating_sub(NOTES);
+        let mut notes: Vec<_> = notes.iter().take(NOTES).map(|note| breakable(note)).collect();
+        if others > 0 {
+            notes.push(format!("and {}", written::count(others as u64, "more", "more")));
+        }
         Self {
-            state: state.to_owned(),
+            state: breakable(state),
             indent: first.depth.min(3),
             svg: timeline.line(&visits, &faults),
             began: took(first.entered.0 - night.started.0),
@@ -328,7 +339,8 @@ fn lead(report: &Report<'_>, makespan: &Histogram) -> String {
     let well = sums.makespan_of(Tone::Well).count();
     let ended = if well == sums.nights { "All ended well".to_owned() } else { format!("{} ended well", share(well, sums.nights)) };
     let (half, slow) = (took(makespan.quantile(500)), took(makespan.quantile(950)));
-    format!("{ended}. Half were over within {half}, 95\u{202f}% within {slow}.")
+    let times = if makespan.count() > 1 { format!(" Half were over within {half}, 95\u{202f}% within {slow}.") } else { String::new() };
+    format!("{ended}.{times}")
 }
 
 fn violations<'a>(report: &Report<'a>) -> Vec<ViolationRow<'a>> {
@@ -391,7 +403,7 @@ fn thousandths(sum: u64, count: u64) -> String {
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
-fn outcomes<'a>(report: &Report<'a>) -> Vec<OutcomeRow<'a>> {
+fn outcomes(report: &Report<'_>) -> Vec<OutcomeRow> {
     let rows = report.sums.by_frequency().into_iter().map(|(name, sum)| {
         let nights = sum.makespan.count();
         #[expect(clippy::cast_precision_loss, reason = "a width")]
@@ -402,7 +414,7 @@ fn outcomes<'a>(report: &Report<'a>) -> Vec<OutcomeRow<'a>> {
                 Tone::Deliberate => "ended",
                 Tone::Badly => "failed",
             },
-            name,
+            name: breakable(name),
             percent: format!("{percent:.2}"),
             class: class(sum.tone),
             nights: written::integer(nights),
@@ -415,10 +427,10 @@ fn outcomes<'a>(report: &Report<'a>) -> Vec<OutcomeRow<'a>> {
     rows.collect()
 }
 
-fn faults<'a>(report: &Report<'a>) -> Vec<(&'a str, &'a str, String)> {
+fn faults(report: &Report<'_>) -> Vec<(String, String, String)> {
     let mut faults: Vec<_> = report.sums.faults.iter().collect();
     faults.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-    faults.into_iter().take(FAULTS).map(|((call, fault), count)| (call.as_str(), fault.as_str(), written::integer(*count))).collect()
+    faults.into_iter().take(FAULTS).map(|((call, fault), count)| (breakable(call), breakable(fault), written::integer(*count))).collect()
 }
 
 /// What a month costs, each with how it is worked out.

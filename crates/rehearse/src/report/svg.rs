@@ -107,11 +107,18 @@ impl Distribution<'_> {
         )
     }
 
-    /// What the drawing leaves out, as a sentence.
-    pub fn beyond(&self) -> Option<String> {
+    /// What must be known to read the drawing, in sentences.
+    pub fn notes(&self) -> Vec<String> {
         let axis = self.axis();
         let most = self.whole.most();
-        (most > axis.to()).then(|| format!("Up to one in 200 took longer than {}; the longest {}.", tick(axis.to()), took(most)))
+        let mut notes = Vec::new();
+        if axis.is_logarithmic() {
+            notes.push("The axis is logarithmic: a column further right stands for a longer span.".to_owned());
+        }
+        if most > axis.to() {
+            notes.push(format!("Up to one in 200 took longer than {}; the longest {}.", tick(axis.to()), took(most)));
+        }
+        notes
     }
 }
 
@@ -193,7 +200,9 @@ impl Timeline {
         match visit.kind {
             "Task" => {
                 // What shows between two tries is the back-off.
-                self.bar(svg, "pause", (from, to), (15.0, 2.0));
+                if visit.attempts > 1 {
+                    self.bar(svg, "pause", (from, to), (15.0, 2.0));
+                }
                 for one in &visit.tries {
                     self.one_try(svg, visit, one);
                 }
@@ -226,7 +235,8 @@ impl Timeline {
     }
 
     fn bar(&self, svg: &mut String, class: &str, (from, to): (i64, i64), (y, height): (f64, f64)) {
-        let (x, width) = (self.x(from), self.x(to) - self.x(from));
+        // What is too short to be drawn is drawn as a line; a rectangle without a width would not be drawn at all.
+        let (x, width) = (self.x(from), (self.x(to) - self.x(from)).max(0.15));
         put(svg, format_args!(r#"<rect class="{class}" x="{x:.2}%" y="{y}" width="{width:.2}%" height="{height}"/>"#));
     }
 

@@ -53,7 +53,9 @@ pub fn terminal(report: &Report<'_>) -> String {
     let troubled: Vec<_> = sums.states.iter().filter(|state| state.failed_tries() + state.failed + state.caught > 0).collect();
     if !troubled.is_empty() {
         line(&mut text, &format!("\n  {}", style("Failed and tried again").bold()));
-        troubled.iter().for_each(|state| trouble(&mut text, state));
+        for state in troubled {
+            trouble(&mut text, state);
+        }
     }
     if let Some(worst) = &sums.worst {
         let seed = worst.seed.0;

@@ -19,6 +19,26 @@ pub fn share(part: u64, whole: u64) -> String {
     }
 }
 
+/// A name as HTML that may be broken where its words meet: after a dot, before a capital.
+pub fn breakable(name: &str) -> String {
+    let mut html = String::new();
+    let mut before = ' ';
+    for character in name.chars() {
+        if before == '.' || before == '_' || before.is_lowercase() && character.is_uppercase() {
+            html.push_str("<wbr>");
+        }
+        match character {
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '&' => html.push_str("&amp;"),
+            '"' => html.push_str("&quot;"),
+            _ => html.push(character),
+        }
+        before = character;
+    }
+    html
+}
+
 /// `29.8`: an average with one digit.
 pub fn average(sum: u64, count: u64) -> String {
     let tenths = (u128::from(sum) * 20 + u128::from(count)) / (u128::from(count.max(1)) * 2);
@@ -28,6 +48,12 @@ pub fn average(sum: u64, count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_breaks_where_its_words_meet_and_holds_no_markup() {
+        assert_eq!(breakable("Glue.SdkException"), "Glue.<wbr>Sdk<wbr>Exception");
+        assert_eq!(breakable("<b> & \"c\""), "&lt;b&gt; &amp; &quot;c&quot;");
+    }
 
     #[test]
     fn shares_never_round_something_to_nothing_or_to_all() {

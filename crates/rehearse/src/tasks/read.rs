@@ -139,7 +139,7 @@ impl Reader<'_> {
                     }
                 };
                 if !text.contains(&format!("${{{}}}", name.get_ref())) {
-                    let hint = format!("Remove the line, or spell it as one of {}.", list(&placeholders(text)));
+                    let hint = format!("Remove the line, or spell it as one of {}.", list(placeholders(text)));
                     self.wrong(Some(&name.span()), &key, format!("the definition has no `${{{}}}`", name.get_ref()), hint);
                 }
                 fillings.insert(name.get_ref().to_string(), filling);
@@ -179,7 +179,7 @@ impl Reader<'_> {
             match text.parse::<jiff::Timestamp>() {
                 Ok(timestamp) => start = Instant(timestamp.as_millisecond()),
                 Err(_) => {
-                    self.wrong(Some(&item.span()), "night.start", "this is no instant", "Write it with its offset: 2026-01-05T01:00:00Z.")
+                    self.wrong(Some(&item.span()), "night.start", "this is no instant", "Write it with its offset: 2026-01-05T01:00:00Z.");
                 }
             }
         }
@@ -287,9 +287,6 @@ impl Reader<'_> {
             self.wrong(None, &key, message, hint);
             return None;
         };
-        if sources.iter().any(|partial| partial.is_wrong) {
-            return None;
-        }
         let (span, first_key) = (first.span.clone(), first.key.clone());
         let pattern = state.pattern();
         for (present, is_right, name, where_right) in [
@@ -300,6 +297,9 @@ impl Reader<'_> {
                 let message = format!("«{}» calls {}, which has no `{name}`", state.name, state.short_resource());
                 self.wrong(Some(&span), &format!("{first_key}.{name}"), message, format!("Only tasks that end in {where_right} have."));
             }
+        }
+        if sources.iter().any(|partial| partial.is_wrong) {
+            return None;
         }
         let find = |of: fn(&Partial) -> Option<Took>| sources.iter().find_map(|partial| of(partial));
         let (duration, call) = (find(|partial| partial.duration.clone()), find(|partial| partial.call.clone()));
@@ -426,12 +426,11 @@ impl Reader<'_> {
         for (key, table, span) in entries {
             self.known_keys(table, &key, &["probability", "value"]);
             let probability = self.required_probability(table, &key, &span);
-            let value = match table.get("value") {
-                Some(item) => self.value(item, &format!("{key}.value")),
-                None => {
-                    self.wrong(Some(&span), &key, "a result has no `value`", "Write `value = { … }`.");
-                    None
-                }
+            let value = if let Some(item) = table.get("value") {
+                self.value(item, &format!("{key}.value"))
+            } else {
+                self.wrong(Some(&span), &key, "a result has no `value`", "Write `value = { … }`.");
+                None
             };
             results.push((probability?, value?));
         }
@@ -615,7 +614,7 @@ impl Reader<'_> {
         };
         for name in answer.variables() {
             if !words.contains(&name.as_str()) {
-                let hint = format!("An expression here sees {}.", list(&words.iter().map(|word| format!("${word}")).collect::<Vec<_>>()));
+                let hint = format!("An expression here sees {}.", list(words.iter().map(|word| format!("${word}")).collect::<Vec<_>>()));
                 self.wrong(Some(span), key, format!("there is no `${name}`"), hint);
                 return None;
             }

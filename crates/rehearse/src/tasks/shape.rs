@@ -32,12 +32,10 @@ impl TaskState<'_> {
 
     /// When it is over.
     pub fn pattern(&self) -> Pattern {
-        if self.resource.ends_with(".waitForTaskToken") {
-            Pattern::Token
-        } else if self.resource.ends_with(".sync") || self.resource.ends_with(".sync:2") {
-            Pattern::Job
-        } else {
-            Pattern::Call
+        match self.resource.rsplit_once('.') {
+            Some((_, "waitForTaskToken")) => Pattern::Token,
+            Some((_, "sync" | "sync:2")) => Pattern::Job,
+            _ => Pattern::Call,
         }
     }
 }
