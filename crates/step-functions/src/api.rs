@@ -1,5 +1,7 @@
 //! The service's JSON API: each operation as its reference has it.
 
+#![expect(clippy::needless_pass_by_value, reason = "a request belongs to its operation, whatever that needs of it")]
+
 mod executions;
 mod history;
 mod machines;

@@ -315,7 +315,7 @@ impl Undone {
     }
 }
 
-/// A definition that runs, or what is wrong with it as CreateStateMachine says it.
+/// A definition that runs, or what is wrong with it as `CreateStateMachine` says it.
 pub(crate) fn load(definition: &str, kind: &str) -> Result<Machine, String> {
     let refused = |reason: String| format!("Invalid State Machine Definition: '{reason}'");
     let kind = machines::kind(kind).ok_or_else(|| refused(format!("there is no type {kind}")))?;

@@ -6,7 +6,7 @@ use crate::refusal::Refusal;
 
 const ACCOUNT: &str = "000000000000";
 const REGION: &str = "us-east-1";
-/// What a name must not hold, with white space and control characters ("CreateStateMachine", name).
+/// What a name must not hold, with white space and control characters (`CreateStateMachine`, name).
 const FORBIDDEN: &str = "<>{}[]?*\"#%\\^|~`$&,;:/";
 
 /// Where something is.

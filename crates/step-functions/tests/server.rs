@@ -5,7 +5,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{Server, pass, task, wait};
+use support::{Server, pass, task, until, wait};
 
 #[test]
 fn an_execution_is_started_described_and_told_event_by_event() {
@@ -195,10 +195,10 @@ fn a_job_is_watched_and_stopped_with_its_execution() {
     server.aws.on("glue", "getJobRun", |_| Ok(json!({"JobRun": {"Id": "jr_1", "JobRunState": "RUNNING"}})));
     server.aws.on("glue", "batchStopJobRun", |_| Ok(json!({})));
     let execution = server.begin(&machine, &json!({}));
-    server.until(|| server.kinds(&execution).contains(&"TaskSubmitted".to_owned()));
-    server.until(|| server.aws.count("getJobRun") > 1);
+    until(|| server.kinds(&execution).contains(&"TaskSubmitted".to_owned()));
+    until(|| server.aws.count("getJobRun") > 1);
     server.ok("StopExecution", &json!({"executionArn": execution}));
-    server.until(|| server.aws.count("batchStopJobRun") == 1);
+    until(|| server.aws.count("batchStopJobRun") == 1);
 
     server.aws.on("glue", "getJobRun", |_| Ok(json!({"JobRun": {"Id": "jr_1", "JobRunState": "FAILED", "ErrorMessage": "no"}})));
     let failed = server.run(&machine, &json!({}));
@@ -268,8 +268,8 @@ fn a_child_is_stopped_with_its_parent_and_fails_it_when_it_fails() {
     let parent = server.machine(&json!({"Start": start}));
     let execution = server.begin(&parent, &json!({}));
     let child_execution = format!("{}:child", child.replace(":stateMachine:", ":execution:"));
-    server.until(|| server.call("DescribeExecution", &json!({"executionArn": child_execution})).is_ok());
-    server.until(|| server.kinds(&execution).contains(&"TaskSubmitted".to_owned()));
+    until(|| server.call("DescribeExecution", &json!({"executionArn": child_execution})).is_ok());
+    until(|| server.kinds(&execution).contains(&"TaskSubmitted".to_owned()));
     server.ok("StopExecution", &json!({"executionArn": execution}));
     assert_eq!(server.ended(&child_execution)["status"], "ABORTED");
 
@@ -321,7 +321,7 @@ fn a_server_that_is_killed_goes_on_where_it_was() {
                 one("Sleep", wait(2)),
                 one("Slow", task("arn:aws:states:::sns:publish", &json!({"Message": "m"}), &json!({"Output": "{% $states.result.MessageId %}", "End": true}))),
             ],
-            "Output": "{% [$id, $states.result] %}",
+            "Output": {"id": "{% $id %}", "results": "{% $states.result %}"},
             "End": true,
         },
     }));
@@ -330,8 +330,8 @@ fn a_server_that_is_killed_goes_on_where_it_was() {
         Ok(json!({"MessageId": "late"}))
     });
     let execution = server.begin(&machine, &json!({"a": 1}));
-    server.until(|| server.kinds(&execution).iter().filter(|kind| *kind == "TaskSubmitted").count() == 2);
-    server.until(|| server.aws.count("publish") == 1);
+    until(|| server.kinds(&execution).iter().filter(|kind| *kind == "TaskSubmitted").count() == 2);
+    until(|| server.aws.count("publish") == 1);
     server.ok("TagResource", &json!({"resourceArn": machine, "tags": [{"key": "a", "value": "1"}]}));
     let before = server.history(&execution);
     server.kill();
@@ -347,7 +347,7 @@ fn a_server_that_is_killed_goes_on_where_it_was() {
     server.ok("SendTaskSuccess", &json!({"taskToken": parameters["Payload"]["token"], "output": r#""yes""#}));
     let ended = server.ended(&execution);
     let output: Value = serde_json::from_str(ended["output"].as_str().unwrap_or_default()).unwrap_or_else(|_| panic!("{ended}"));
-    assert_eq!(output[1], json!(["yes", "SUCCEEDED", {"a": 1}, "again"]));
+    assert_eq!(output["results"], json!(["yes", "SUCCEEDED", {"a": 1}, "again"]));
     assert_eq!((server.aws.count("startJobRun"), server.aws.count("invoke"), server.aws.count("publish")), (1, 1, 2));
     let refused = server.call("SendTaskSuccess", &json!({"taskToken": parameters["Payload"]["token"], "output": "1"})).unwrap_err();
     assert_eq!(refused.0, "TaskTimedOut");

@@ -141,7 +141,8 @@ impl Addresses {
             .arg(self.folder.join("logs"));
         let mut server = Server::start("Spark runner", command, &self.log("spark.log"))?;
         let spark = self.spark();
-        server.wait_until(Duration::from_mins(2), || spark.answers("/health"))?;
+        // Alone it takes seconds; beside a first build, minutes.
+        server.wait_until(Duration::from_mins(6), || spark.answers("/health"))?;
         Ok(server)
     }
 

@@ -1,4 +1,4 @@
-//! GetExecutionHistory.
+//! What happened in an execution.
 
 use serde::Deserialize;
 use serde_json::{Value, json};

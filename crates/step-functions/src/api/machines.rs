@@ -32,11 +32,13 @@ pub(super) struct Create {
 
 /// What is kept and told again, and changes nothing here.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Kept {
-    logging_configuration: Option<Value>,
-    tracing_configuration: Option<Value>,
-    encryption_configuration: Option<Value>,
+    #[serde(rename = "loggingConfiguration")]
+    logging: Option<Value>,
+    #[serde(rename = "tracingConfiguration")]
+    tracing: Option<Value>,
+    #[serde(rename = "encryptionConfiguration")]
+    encryption: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -117,9 +119,9 @@ impl StepFunctions {
             created_at: at,
             updated_at: at,
             revision_id: uuid(),
-            logging: request.kept.logging_configuration.unwrap_or_else(|| json!({"level": "OFF", "includeExecutionData": false})),
-            tracing: request.kept.tracing_configuration.unwrap_or_else(|| json!({"enabled": false})),
-            encryption: request.kept.encryption_configuration.unwrap_or_else(|| json!({"type": "AWS_OWNED_KEY"})),
+            logging: request.kept.logging.unwrap_or_else(|| json!({"level": "OFF", "includeExecutionData": false})),
+            tracing: request.kept.tracing.unwrap_or_else(|| json!({"enabled": false})),
+            encryption: request.kept.encryption.unwrap_or_else(|| json!({"type": "AWS_OWNED_KEY"})),
             tags: request.tags,
             deleting: false,
         };
@@ -141,9 +143,9 @@ impl StepFunctions {
             machine.definition = definition;
         }
         machine.role_arn = request.role_arn.unwrap_or(machine.role_arn);
-        machine.logging = request.kept.logging_configuration.unwrap_or(machine.logging);
-        machine.tracing = request.kept.tracing_configuration.unwrap_or(machine.tracing);
-        machine.encryption = request.kept.encryption_configuration.unwrap_or(machine.encryption);
+        machine.logging = request.kept.logging.unwrap_or(machine.logging);
+        machine.tracing = request.kept.tracing.unwrap_or(machine.tracing);
+        machine.encryption = request.kept.encryption.unwrap_or(machine.encryption);
         machine.updated_at = self.clock.now();
         machine.revision_id = uuid();
         let answer = json!({"updateDate": seconds(machine.updated_at), "revisionId": machine.revision_id});
@@ -251,7 +253,7 @@ impl StepFunctions {
     }
 }
 
-/// ValidateStateMachineDefinition.
+/// What is wrong with a definition, as `ValidateStateMachineDefinition` tells it.
 pub(super) fn validate(request: Validate) -> Result<Value, Refusal> {
     let kind = check_kind(&request.kind)?;
     let least = if request.severity.as_deref() == Some("WARNING") { Severity::Warning } else { Severity::Error };

@@ -1,4 +1,4 @@
-//! SendTaskSuccess, SendTaskFailure, SendTaskHeartbeat.
+//! Task tokens that come back: success, failure, heartbeat.
 
 use std::rc::Rc;
 

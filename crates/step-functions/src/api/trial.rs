@@ -1,4 +1,4 @@
-//! TestState.
+//! One state, tried by itself.
 
 use std::rc::Rc;
 

@@ -108,7 +108,7 @@ impl Server {
     #[track_caller]
     pub fn ended(&self, execution: &str) -> Value {
         let describe = || self.ok("DescribeExecution", &json!({"executionArn": execution}));
-        self.until(|| describe()["status"] != "RUNNING");
+        until(|| describe()["status"] != "RUNNING");
         describe()
     }
 
@@ -124,14 +124,15 @@ impl Server {
     pub fn kinds(&self, execution: &str) -> Vec<String> {
         self.history(execution).iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect()
     }
+}
 
-    #[track_caller]
-    pub fn until(&self, holds: impl Fn() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !holds() {
-            assert!(Instant::now() < deadline, "still not so after {} s", PATIENCE.as_secs());
-            thread::sleep(Duration::from_millis(20));
-        }
+/// Waits until something holds.
+#[track_caller]
+pub fn until(holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "still not so after {} s", PATIENCE.as_secs());
+        thread::sleep(Duration::from_millis(20));
     }
 }
 
