@@ -28,6 +28,7 @@ fn crates_depend_on_each_other_only_along_the_arrows() {
         ),
         ("rehearse", BTreeSet::from(["nightly-rehearsal", "nightly-asl", "nightly-pages"])),
         ("definition-check", BTreeSet::from(["nightly-asl"])),
+        ("nightly-scenarios", BTreeSet::from(["nightly-asl"])),
         ("step-functions", BTreeSet::from(["nightly-asl"])),
         ("audit-verify", BTreeSet::from(["nightly-domain", "nightly-aws", "nightly-lambda"])),
         ("nightly-tests", &all - &BTreeSet::from(["nightly-tests", "xtask"])),
