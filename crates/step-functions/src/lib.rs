@@ -7,6 +7,10 @@
 //! What differs from AWS: no activities, distributed Maps, versions, aliases, logs and traces; Express executions keep their
 //! history as Standard ones do; nothing is throttled and no permission is checked. A task that was being called when the
 //! server died is called again; a job (`.sync`) that was submitted is asked after by its id, and a token waits on.
+//! An execution that can't be made again, because the engine has changed since, keeps the server from starting and is named.
+//!
+//! SDKs put `sync-` before the host when they call `TestState`, which no loopback address has: turn host prefixes off
+//! (botocore: `inject_host_prefix=False`).
 
 mod api;
 mod clock;

@@ -1,7 +1,7 @@
 """The two addresses of the emulator at which the Step Functions server asks for what is MiniStack's.
 
-    POST /_local/call           {region, account, integration, service, action, parameters} → {result} | {error, cause}
-    POST /_local/status-change  {region, account, resource, detail} → {}
+POST /_local/call           {region, account, integration, service, action, parameters} → {result} | {error, cause}
+POST /_local/status-change  {region, account, resource, detail} → {}
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -258,4 +258,3 @@ def _sdk_name(name: str) -> str:
 
 def _upper_first(name: str) -> str:
     return name[:1].upper() + name[1:]
-

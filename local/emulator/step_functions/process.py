@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -57,7 +58,8 @@ class Server:
     def _watch(self) -> None:
         while True:
             status = self._process.wait()
-            if self._ended:
+            # Whoever asks the emulator to end may well ask its whole process group.
+            if self._ended or status in (-signal.SIGTERM, -signal.SIGINT):
                 return
             print(f"emulator: the Step Functions server ended ({status}); it is started again", file=sys.stderr, flush=True)
             time.sleep(_PAUSE_SECONDS)
