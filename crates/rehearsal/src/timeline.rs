@@ -107,6 +107,8 @@ impl Reader {
             }
             Detail::StateSucceeded { kind } => {
                 let at = self.upward(before.visit, |visit, open| visit.kind == *kind && !open.over);
+                // After a redrive it had failed before; what failed then has ended well now.
+                self.touch(at, event, |visit| visit.end = End::Open);
                 self.close(at);
                 Place { visit: at, inside: before.inside }
             }
