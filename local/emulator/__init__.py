@@ -21,7 +21,7 @@ the process that started it. Its log is standard output, and quiet: LOG_LEVEL=IN
 | `schedules` | EventBridge Scheduler | `test_schedules.py` |
 | `sns_confirmations` | addresses that never confirmed | `test_sns_mail.py` |
 | `sns_mail` | mail in a folder | `test_sns_mail.py` |
-| `step_functions` | state machines and executions | `test_step_functions.py`, `test_executions.py`, `test_task_tokens.py`, `test_status_events.py` |
+| `step_functions` | state machines and executions | `test_step_functions.py`, `test_executions.py`, `test_task_tokens.py`, … |
 | `table_expiry` | items that expire, in a table from a template | `test_tables.py` |
 | `update_partition` | changing one partition | `test_athena.py` |
 
