@@ -57,7 +57,6 @@ struct Open {
 }
 
 impl Reader {
-    #[expect(clippy::too_many_lines, reason = "one arm for each kind of event")]
     fn read(&mut self, event: &Event) -> Place {
         let before = usize::try_from(event.previous).ok().and_then(|id| self.of_event.get(id)).copied().unwrap_or_default();
         match &event.detail {

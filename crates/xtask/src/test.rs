@@ -91,8 +91,9 @@ const CHECKS: &[Check] = &[
     Check {
         name: "nights",
         command: |progress| {
-            let on_the_local_aws = "test(/^(nights|store|canary)::/)";
-            nextest(progress, &["--package", "nightly-tests", "--run-ignored", "ignored-only", "--filterset", on_the_local_aws])
+            // The whole workspace, as for the other tests: a package by itself has other features, and would be built anew.
+            let on_the_local_aws = "package(nightly-tests) & test(/^(nights|store|canary)::/)";
+            nextest(progress, &["--workspace", "--run-ignored", "ignored-only", "--filterset", on_the_local_aws])
         },
         count: Count::Nextest,
     },
