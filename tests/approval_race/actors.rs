@@ -18,11 +18,12 @@ use nightly_domain::approval::TaskToken;
 use nightly_domain::evidence;
 use nightly_domain::link::ApprovalId;
 use nightly_domain::memory::MemoryObjects;
+use nightly_domain::memory::calls::{ByCalls, Call, Reply};
 use nightly_domain::people::Panel;
 use nightly_domain::ports::Watch;
 
 use super::record_digest;
-use super::stepping::{Call, Reply, Stepping};
+use super::stepping::{Stepping, decides};
 use super::weaker::Protocol;
 
 /// Everybody who can act, and how they are to do it.
@@ -121,7 +122,7 @@ impl Ways {
                 return *place;
             }
             let Next::Calls(call) = &stop.next else { panic!("nobody replies to whoever has ended") };
-            let matters = !self.folded || call.decides();
+            let matters = !self.folded || decides(call);
             let standing = if matters { hashed(&(stop.standing, at, weight(&reply))) } else { stop.standing };
             (stop.errand.clone(), stop.begun_at, stop.caller, standing)
         };
@@ -160,14 +161,14 @@ impl Ways {
         // Nobody makes more secrets than this on one errand.
         let secrets = u8::try_from(100 + 8 * caller).expect("few callers");
         let desk = Stepping::new(at, secrets, replies);
-        let mut task = self.task(errand, desk.clone());
+        let mut task = self.task(errand, ByCalls(desk.clone()));
         match task.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(outcome) => Next::Ended(outcome),
             Poll::Pending => Next::Calls(Rc::new(desk.stopped_before().expect("only a call is waited for"))),
         }
     }
 
-    fn task(&self, errand: &Errand, desk: Stepping) -> Pin<Box<dyn Future<Output = Outcome>>> {
+    fn task(&self, errand: &Errand, desk: ByCalls<Stepping>) -> Pin<Box<dyn Future<Output = Outcome>>> {
         let site = Site { environment: "local".to_owned(), base_url: String::new(), status_page_url: None };
         let errand = errand.clone();
         match (errand, self.house.protocol) {

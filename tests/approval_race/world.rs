@@ -7,12 +7,13 @@ use nightly_domain::approval::{Approval, ApprovalStatus, Ruling, TaskToken, Verd
 use nightly_domain::audit::Audit as _;
 use nightly_domain::channel::MessageReference;
 use nightly_domain::history::{ExecutionEnd, Executions as _};
+use nightly_domain::memory::calls::{Call, Reply};
 use nightly_domain::memory::{Fate, Gate, MemoryDesk, Wait};
 use nightly_domain::ports::{Approvals as _, Mail as _, PortError, Tasks as _, Watch, Watches as _};
 
 use super::actors::{Errand, Next, Outcome, Place, Ways, hashed, id, token};
 use super::judge::endings;
-use super::stepping::{Call, Reply};
+use super::stepping::decides;
 use super::weaker::Protocol;
 use super::{Act, EXECUTION, Letter, Scenario, begins_at, finish, record_digest};
 
@@ -178,7 +179,7 @@ impl<'a> World<'a> {
             let Next::Calls(call) = self.ways.next(place) else { continue };
             // Where the last attempt of asking fails, the execution fails with it: that is the definition's business, not the record's.
             let last_attempt = self.scenario.acts[caller] == Act::Asks(2);
-            if last_attempt || self.faults == self.scenario.faults || (self.ways.folded && !call.decides()) {
+            if last_attempt || self.faults == self.scenario.faults || (self.ways.folded && !decides(&call)) {
                 continue;
             }
             choices.push(Choice::Call(caller, Fate::FailsBefore));
@@ -289,7 +290,7 @@ impl<'a> World<'a> {
                 Next::Ended(_) => {}
             }
             match self.ways.next(place) {
-                Next::Calls(call) if self.ways.folded && !call.decides() => {}
+                Next::Calls(call) if self.ways.folded && !decides(&call) => {}
                 Next::Calls(_) => {
                     self.callers[caller] = Caller::At(place);
                     return;
@@ -336,7 +337,7 @@ impl<'a> World<'a> {
         }
         let desk = &self.desk;
         match call {
-            Call::Read(id) => reply(finish(desk.approvals.read(id)), |record| Reply::Record(record.map(Box::new))),
+            Call::ReadRecord(id) => reply(finish(desk.approvals.read(id)), |record| Reply::Record(record.map(Box::new))),
             Call::Replace(seen, next) => {
                 let replaced = reply(finish(desk.approvals.replace(seen.as_deref(), next)), Reply::Replaced);
                 self.note_the_record();
@@ -366,6 +367,7 @@ impl<'a> World<'a> {
             }
             Call::Post(message) => self.say(None, message, fate),
             Call::Update(posted, message) => self.say(Some(posted), message, fate),
+            other => unreachable!("nobody here makes this call: {}", other.name()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The in-memory side of the ports, with faults and crashes at will, for tests and rehearsals. A clone is the same world seen again.
 
+pub mod calls;
 pub mod contract;
 
 use std::collections::BTreeMap;

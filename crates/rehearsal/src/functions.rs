@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::deployment::{BASE_CURRENCY, BASE_URL, SITE};
-use crate::line::Line;
+use crate::line::Ports;
 use crate::planted::Handler;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,7 +88,7 @@ impl Function {
     }
 
     /// Begins an invocation of the real handler, or of the one that was planted in its place.
-    pub(crate) fn invoke(self, event: Event, line: Line, house: &House, planted: Option<Handler>) -> Invocation {
+    pub(crate) fn invoke(self, event: Event, line: Ports, house: &House, planted: Option<Handler>) -> Invocation {
         let House { panel, site } = house.clone();
         if let Some(planted) = planted.filter(|planted| planted.takes_the_place_of(self)) {
             return planted.invoke(event, line, site);

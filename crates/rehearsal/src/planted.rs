@@ -9,7 +9,7 @@ use nightly_domain::ports::{Approvals as _, Clock as _, Desk as _, PortError, Re
 use serde_json::{Value, json};
 
 use crate::functions::{Answer, Event, Function, Invocation};
-use crate::line::Line;
+use crate::line::Ports;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,7 +140,7 @@ impl Handler {
         }
     }
 
-    pub(crate) fn invoke(self, event: Event, line: Line, site: Site) -> Invocation {
+    pub(crate) fn invoke(self, event: Event, line: Ports, site: Site) -> Invocation {
         Box::pin(async move {
             match event {
                 Event::Http(request) => self.page(*request, line, site).await,
@@ -150,7 +150,7 @@ impl Handler {
     }
 
     /// The page, with an answer taken in another way than ours.
-    async fn page(self, request: lambda_http::Request, desk: Line, site: Site) -> Answer {
+    async fn page(self, request: lambda_http::Request, desk: Ports, site: Site) -> Answer {
         let sends = request.method() == lambda_http::http::Method::POST;
         let opens = request.method() == lambda_http::http::Method::GET;
         let form = String::from_utf8_lossy(request.body().as_ref()).into_owned();
@@ -177,7 +177,7 @@ impl Handler {
         Answer::Page { status, body: String::from_utf8_lossy(response.body().as_ref()).into_owned() }
     }
 
-    async fn take(self, desk: &Line, path: &str, decision: Decision) -> Result<(), PortError> {
+    async fn take(self, desk: &Ports, path: &str, decision: Decision) -> Result<(), PortError> {
         let Some(link) = Link::from_path(path) else { return Ok(()) };
         let Some(seen) = desk.approvals().read(&link.approval).await? else { return Ok(()) };
         let Bearer::Approver(place) = seen.bearer(&link.secret.hash()) else { return Ok(()) };
@@ -208,7 +208,7 @@ impl Handler {
     }
 
     /// A watch that beats, or that does all but beat.
-    async fn round(self, payload: Value, line: Line) -> Answer {
+    async fn round(self, payload: Value, line: Ports) -> Answer {
         let Ok(watch) = serde_json::from_value::<nightly_domain::ports::Watch>(payload) else {
             return Answer::Failed("InvalidInput".to_owned(), String::new());
         };

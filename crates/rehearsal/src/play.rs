@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Waker};
 use nightly_asl::{Command, Execution, Failure, Instant, Start, Status, Stimulus, TaskId};
 use nightly_domain::ObjectUri;
 use nightly_domain::history::ExecutionEnd;
+use nightly_domain::memory::calls::{ByCalls, Call, Reply};
 use serde_json::{Value, json};
 
 use crate::chance::Chance;
@@ -18,7 +19,7 @@ use crate::deployment::{JOB_UNITS, NOTICE_RECEIVES, NOTICE_VISIBILITY_SECONDS, R
 use crate::described::{identity, outcome};
 use crate::faults::{Fault, Faults};
 use crate::functions::{Answer, Event, Function, House, Invocation};
-use crate::line::{Call, Line, Reply};
+use crate::line::Line;
 use crate::people::{Deed, Mind};
 use crate::queue::Queue;
 use crate::story::{Begun, Story};
@@ -392,7 +393,7 @@ impl<'house> Play<'house> {
         let caller = self.callers.len();
         let secrets = self.chance.of(("secrets", caller as u64));
         let line = Line::new(timestamp(self.queue.now()), secrets);
-        let invocation = function.invoke(event, line.clone(), &self.house, self.warehouse.planted_handler());
+        let invocation = function.invoke(event, ByCalls(line.clone()), &self.house, self.warehouse.planted_handler());
         let begun = self.queue.now();
         self.callers.push(Some(Caller { function, invocation, line, why, begun, hangs: false }));
         self.work(caller);
@@ -483,7 +484,7 @@ impl<'house> Play<'house> {
         if now >= calling.begun + calling.function.timeout_seconds() {
             return self.cut_off(caller);
         }
-        calling.line.answer(number, reply, timestamp(now));
+        calling.line.reply(number, reply, timestamp(now));
         self.work(caller);
     }
 

@@ -3,6 +3,7 @@
 use nightly_asl::{Detail, Event, Instant, Json, Stimulus, TaskId};
 use nightly_domain::channel::MessageReference;
 use nightly_domain::history::{EventKind, HistoryEvent};
+use nightly_domain::memory::calls::{Call, Reply};
 use nightly_domain::people::Address;
 use nightly_domain::ports::{TaskAnswer, Watch};
 use nightly_domain::rates::{AskAgain, NoQuotes, Quotes};
@@ -13,7 +14,6 @@ use super::{Due, Play};
 use crate::deployment::WATCH_MINUTES;
 use crate::functions::Function;
 use crate::invariants;
-use crate::line::{Call, Reply};
 use crate::people::{self, Deed};
 use crate::story::Rates;
 use crate::world::{Letter, Schedule, finish, timestamp};
