@@ -120,6 +120,13 @@ const DYNAMODB_ERRORS: &[&str] = &[
 const ATHENA_ERRORS: &[&str] =
     &["AmazonAthenaException", "InternalServerException", "InvalidRequestException", "SdkClientException", "TooManyRequestsException"];
 
-/// Error names that Step Functions itself gives to a Task, and Lambda's for a function that ran out of time.
-pub(crate) const RESERVED_ERRORS: &[&str] =
-    &["States.ALL", "States.TaskFailed", "States.Timeout", "States.HeartbeatTimeout", "States.Permissions", "Sandbox.Timedout"];
+/// Error names that Step Functions itself gives to a Task, and Lambda's for a function that ran out of time or crashed.
+pub(crate) const RESERVED_ERRORS: &[&str] = &[
+    "States.ALL",
+    "States.TaskFailed",
+    "States.Timeout",
+    "States.HeartbeatTimeout",
+    "States.Permissions",
+    "Sandbox.Timedout",
+    "Runtime.ExitError",
+];

@@ -9,6 +9,10 @@ use nightly_asl::{Json, Pattern, Task};
 use nightly_rehearsal::{Chance, Course, Rehearsal, Tasks, deployed, on_threads};
 use serde_json::{Value, json};
 
+/// Half of a night is making and dropping small values.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let mut arguments = std::env::args().skip(1).map(|text| text.parse::<u64>().expect("a number of nights"));
     let engine = arguments.next().unwrap_or(100_000);

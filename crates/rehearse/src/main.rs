@@ -20,6 +20,10 @@ use rehearse::run::{Stage, run};
 use rehearse::{replay, tasks};
 use rust_decimal::Decimal;
 
+/// Half of a night is making and dropping small values.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Rehearses thousands of nights in virtual time, with faults, and reports what came of them.
 #[derive(Parser)]
 #[command(name = "cargo xtask rehearse")]

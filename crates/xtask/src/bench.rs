@@ -22,7 +22,7 @@ pub struct Arguments {
     /// Events that each process answers once it is warm
     #[arg(long, default_value_t = 200)]
     events: usize,
-    /// The cargo profile to measure
+    /// The cargo profile of the functions
     #[arg(long, default_value = "release")]
     profile: String,
     /// Nights to rehearse on the engine alone; a tenth of them is rehearsed whole, and ten times as many to see the memory
@@ -64,17 +64,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 /// Nights a second, and the memory over many: a program of its own, so that this one stays light.
 fn rehearsal(arguments: &Arguments, progress: &Progress) -> Result<()> {
-    let stage = progress.stage(format!("The rehearsal, profile {}", arguments.profile));
+    let stage = progress.stage("The rehearsal");
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(paths::workspace()).args([
-        "build",
-        "--profile",
-        &arguments.profile,
-        "--package",
-        "nightly-rehearsal",
-        "--example",
-        "bench",
-    ]);
+    cargo.current_dir(paths::workspace()).args(["build", "--profile", "rehearsal", "--package", "nightly-rehearsal", "--example", "bench"]);
     cargo.env("CARGO_TERM_PROGRESS_WHEN", "always").env("CARGO_TERM_PROGRESS_WIDTH", "100").env("CARGO_TERM_COLOR", "never");
     run_logged("building the rehearsal", &mut cargo, &paths::target().join("bench-build.log"), |line| {
         if let Some((done, total)) = functions::cargo_progress(line) {
@@ -82,8 +74,7 @@ fn rehearsal(arguments: &Arguments, progress: &Progress) -> Result<()> {
         }
     })?;
     stage.done("");
-    let folder = if arguments.profile == "dev" { "debug" } else { &arguments.profile };
-    let program = paths::target().join(folder).join("examples/bench");
+    let program = paths::target().join("rehearsal/examples/bench");
     let nights = [arguments.nights, arguments.nights.div_ceil(10), arguments.nights.saturating_mul(10)];
     let status = Command::new(&program).args(nights.map(|nights| nights.to_string())).status();
     let status = status.with_context(|| format!("cannot start {}", program.display()))?;

@@ -23,7 +23,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let progress = Progress::new();
     let stage = progress.stage("The rehearsal is being built");
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(paths::workspace()).args(["build", "--release", "--package", "rehearse"]);
+    cargo.current_dir(paths::workspace()).args(["build", "--profile", "rehearsal", "--package", "rehearse"]);
     cargo.env("CARGO_TERM_PROGRESS_WHEN", "always").env("CARGO_TERM_PROGRESS_WIDTH", "100").env("CARGO_TERM_COLOR", "never");
     run_logged("building the rehearsal", &mut cargo, &paths::target().join("rehearse-build.log"), |line| {
         if let Some((done, total)) = cargo_progress(line) {
@@ -31,7 +31,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
     })?;
     stage.done("");
-    let binary = paths::target().join("release").join("rehearse");
+    let binary = paths::target().join("rehearsal").join("rehearse");
     let status = Command::new(&binary).args(&arguments.rest).status().with_context(|| format!("cannot start {}", binary.display()))?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
