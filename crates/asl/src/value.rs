@@ -32,6 +32,15 @@ impl Json {
         Value::Object(Map::new()).into()
     }
 
+    /// An array of them, in the form that they all have.
+    pub(crate) fn list<'a>(items: impl Iterator<Item = &'a Self> + Clone) -> Self {
+        if items.clone().all(|item| item.0.jsonata.get().is_some()) {
+            let flat = !items.clone().any(|item| matches!(item.jsonata(), JValue::Array(_)));
+            return Self::from_jsonata(JValue::Array(JArray::new_flat(items.map(|item| item.jsonata().clone()).collect(), flat)));
+        }
+        Value::Array(items.map(|item| item.value().clone()).collect()).into()
+    }
+
     /// Reads JSON text.
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str::<Value>(text).map(Self::from)

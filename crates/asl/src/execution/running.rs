@@ -313,8 +313,8 @@ impl Execution {
         let Activity::Children(children) = std::mem::replace(&mut self.visit_mut(thread).activity, Activity::None) else { return };
         let last = self.thread(thread).last;
         self.note(last, Detail::StateSucceeded { kind });
-        let outputs: Vec<Value> = children.outputs.iter().flatten().map(|output| output.value().clone()).collect();
-        let left = self.leave(thread, &Value::Array(outputs).into());
+        let outputs = Json::list(children.outputs.iter().flatten());
+        let left = self.leave(thread, &outputs);
         if let Err(trouble) = left {
             self.trouble(thread, trouble);
         }

@@ -127,7 +127,7 @@ impl Execution {
         });
         self.visit_mut(thread).token.clone_from(&token);
         let parameters = self.effective_input(thread)?;
-        if let Some(field) = ill_formed(&work.resource, parameters.value()) {
+        if let Some(field) = ill_formed(&work.resource, &parameters) {
             let given = if self.is_query(thread) { "Arguments" } else { "Parameters" };
             let message = format!(
                 "The {given} '{}' could not be used to start the Task: [The value of the field '{field}' has an invalid format]",
@@ -435,11 +435,14 @@ const NO_CHOICE: &str = "Failed to transition out of the state. The state does n
 
 /// The field that an integration can't make a request of. API Gateway's headers and query parameters are lists of strings by name
 /// («Create API Gateway REST APIs with Step Functions», «Request syntax»).
-fn ill_formed(resource: &Resource, parameters: &Value) -> Option<&'static str> {
+fn ill_formed(resource: &Resource, parameters: &Json) -> Option<&'static str> {
+    if resource.service != "apigateway" {
+        return None;
+    }
     let is_list = |value: &Value| value.as_array().is_some_and(|values| values.iter().all(Value::is_string));
     let fits = |value: &Value| value.as_object().is_some_and(|lists| lists.values().all(is_list));
-    let named = ["Headers", "QueryParameters"].into_iter().filter(|_| resource.service == "apigateway");
-    named.into_iter().find(|name| parameters.get(name).is_some_and(|value| !value.is_null() && !fits(value)))
+    let given = |name: &&str| parameters.value().get(name).is_some_and(|value| !value.is_null() && !fits(value));
+    ["Headers", "QueryParameters"].into_iter().find(given)
 }
 
 /// A value as AWS quotes it: a string bare, everything else as JSON.
