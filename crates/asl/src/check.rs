@@ -102,8 +102,8 @@ pub fn refusal(findings: &[Finding]) -> Option<String> {
 }
 
 /// The answer of `ValidateStateMachineDefinition`: errors are what AWS refuses, everything else counts as a warning. `least` is the
-/// least severity to tell.
-pub fn validation(findings: &[Finding], least: Severity) -> Value {
+/// least severity to tell, `most` how many to tell.
+pub fn validation(findings: &[Finding], least: Severity, most: usize) -> Value {
     let diagnostic = |finding: &Finding| {
         let severity = if finding.severity == Severity::Error { "ERROR" } else { "WARNING" };
         let mut diagnostic = json!({"severity": severity, "code": finding.code, "message": finding.message});
@@ -112,9 +112,10 @@ pub fn validation(findings: &[Finding], least: Severity) -> Value {
         }
         diagnostic
     };
-    let diagnostics: Vec<Value> = findings.iter().filter(|finding| finding.severity <= least).map(diagnostic).collect();
+    let told = || findings.iter().filter(|finding| finding.severity <= least);
+    let diagnostics: Vec<Value> = told().take(most).map(diagnostic).collect();
     let refused = findings.iter().any(|finding| finding.severity == Severity::Error);
-    json!({"result": if refused { "FAIL" } else { "OK" }, "diagnostics": diagnostics, "truncated": false})
+    json!({"result": if refused { "FAIL" } else { "OK" }, "diagnostics": diagnostics, "truncated": told().count() > most})
 }
 
 /// Whether `${Name}` has been replaced by what it stands for.

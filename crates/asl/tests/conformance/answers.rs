@@ -85,7 +85,7 @@ impl Validation {
                 if words == ours { Ok(()) } else { Err(Disagreement::whole("the refusal", words, ours)) }
             }
             (None, Some(_)) => Names::default()
-                .compare(expected, &check::validation(findings, Severity::Error))
+                .compare(expected, &check::validation(findings, Severity::Error, 100))
                 .map_err(|difference| Disagreement::new("the validation", difference)),
             (None, None) => match refusal {
                 None => Ok(()),

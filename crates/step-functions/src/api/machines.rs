@@ -259,22 +259,7 @@ pub(super) fn validate(request: Validate) -> Result<Value, Refusal> {
     let least = if request.severity.as_deref() == Some("WARNING") { Severity::Warning } else { Severity::Error };
     let findings = check::text(&request.definition, kind);
     let most = request.max_results.filter(|most| *most > 0).unwrap_or(MOST_DIAGNOSTICS);
-    // An error comes before a warning in the order of the type.
-    let told: Vec<_> = findings.iter().filter(|finding| finding.severity <= least).collect();
-    let diagnostics: Vec<_> = told
-        .iter()
-        .take(most)
-        .map(|finding| {
-            json!({
-                "severity": if finding.severity == Severity::Error { "ERROR" } else { "WARNING" },
-                "code": finding.code,
-                "message": finding.message,
-                "location": finding.location,
-            })
-        })
-        .collect();
-    let failed = findings.iter().any(|finding| finding.severity == Severity::Error);
-    Ok(json!({"result": if failed { "FAIL" } else { "OK" }, "diagnostics": diagnostics, "truncated": told.len() > most}))
+    Ok(check::validation(&findings, least, most))
 }
 
 /// What AWS refuses when a state machine is made is refused here.
