@@ -25,7 +25,7 @@ fn both_ways_to_start_a_night_build_the_same_day() {
         let context = json!({"Execution": {"Name": "night-1", "StartTime": "2026-11-21T01:00:03.123Z"}});
         let mut scope = Scope::new(json!({"input": event(name), "context": context}));
         scope.assign(&state(&definition, "ResolveRun").fields["Assign"]).expect(name);
-        assert_eq!(choose(state(&definition, "CheckRunDate"), &mut scope).expect(name), "BuildSources");
+        assert_eq!(choose(state(&definition, "CheckRunDate"), &mut scope).expect(name), "CheckFlags");
         assert_eq!(scope.variables["runDate"], "2026-11-20", "{name}");
         let starter = if name == "scheduler" { "schedule" } else { "a.berg@nordvik.example" };
         assert_eq!(scope.variables["startedBy"], starter, "{name}");

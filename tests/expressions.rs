@@ -27,7 +27,7 @@ fn a_run_date_is_a_day_that_is_over_or_the_night_does_not_start() {
         let next = choose(state(&definition, "CheckRunDate"), &mut scope).expect(&case.name);
         match (case.run_date, case.refused) {
             (Some(date), None) => {
-                assert_eq!(next, "BuildSources", "{}", case.name);
+                assert_eq!(next, "CheckFlags", "{}", case.name);
                 assert_eq!(scope.variables["runDate"], json!(date), "{}", case.name);
                 assert_eq!(scope.variables["work"], json!(format!("s3://WorkBucket/nightly-warehouse/run_date={date}/night-1")));
             }
@@ -65,6 +65,62 @@ fn whoever_began_the_night_is_named_by_themselves_or_by_the_schedule() {
         let mut scope = Scope::new(json!({"input": case.input, "context": {"Execution": {"Name": "night-1", "StartTime": STARTED_AT}}}));
         scope.assign(&state(&definition, "ResolveRun").fields["Assign"]).expect(&case.name);
         assert_eq!(scope.variables["startedBy"], json!(case.started_by), "{}", case.name);
+    }
+}
+
+#[derive(Deserialize)]
+struct FlagCase {
+    name: String,
+    input: Value,
+    force: Option<bool>,
+    refused: Option<String>,
+}
+
+#[test]
+fn force_is_true_or_false_or_the_night_does_not_start() {
+    let definition = deployed(&[]);
+    for case in cases::<FlagCase>("flags") {
+        let mut scope = Scope::new(json!({"input": case.input, "context": {"Execution": {"Name": "night-1", "StartTime": STARTED_AT}}}));
+        scope.assign(&state(&definition, "ResolveRun").fields["Assign"]).expect(&case.name);
+        let next = choose(state(&definition, "CheckFlags"), &mut scope).expect(&case.name);
+        match (case.force, case.refused) {
+            (Some(force), None) => {
+                assert_eq!((next.as_str(), &scope.variables["force"]), ("ClaimNight", &json!(force)), "{}", case.name);
+            }
+            (None, Some(said)) => {
+                assert_eq!(next, "InvalidFlag", "{}", case.name);
+                assert!(cause(&definition, &next, &scope).contains(&said), "{}: {}", case.name, cause(&definition, &next, &scope));
+            }
+            _ => panic!("{}: a case has either a flag or what is refused", case.name),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct ClaimCase {
+    name: String,
+    force: bool,
+    /// What `GetItem` and `DescribeExecution` answer; an owner that is gone answers nothing.
+    row: Value,
+    owner: Option<Value>,
+    next: String,
+    reason: Option<String>,
+}
+
+#[test]
+fn a_night_is_taken_only_from_an_owner_that_does_not_run_and_a_published_one_only_by_force() {
+    let definition = deployed(&[]);
+    for case in cases::<ClaimCase>("claims") {
+        let mut scope = night().with("force", json!(case.force));
+        scope.states = json!({"context": {"Execution": {"Id": "arn:of:night-1"}}, "result": case.row});
+        scope.assign(&state(&definition, "ReadClaim").fields["Assign"]).expect(&case.name);
+        let gone = &state(&definition, "ReadOwner").list("Catch")[0]["Assign"];
+        let assign = if case.owner.is_some() { &state(&definition, "ReadOwner").fields["Assign"] } else { gone };
+        scope.states["result"] = case.owner.unwrap_or_default();
+        scope.assign(assign).expect(&case.name);
+        let next = choose(state(&definition, "ClaimStands"), &mut scope).expect(&case.name);
+        assert_eq!(next, case.next, "{}", case.name);
+        assert_eq!(scope.variables.get("reason").and_then(Value::as_str), case.reason.as_deref(), "{}", case.name);
     }
 }
 
@@ -291,7 +347,7 @@ fn what_was_published_is_what_was_approved() {
         scope.states = json!({"context": {"Execution": {"Id": "arn:aws:states:eu-central-1:123456789012:execution:night:night-1"}}});
         let next = choose(state(&definition, "CountAgrees"), &mut scope).expect(&case.name);
         assert_eq!(next, case.next, "{}", case.name);
-        if next == "NotifyStakeholders" {
+        if next == "RecordPublished" {
             let notice = &scope.variables["notice"];
             assert_eq!(notice["publishedRows"], json!(case.order_lines), "{}", case.name);
             assert_eq!(notice["summaryUri"], "s3://WorkBucket/nightly-warehouse/run_date=2026-11-20/night-1/apply-fx/_summary.json");
@@ -307,7 +363,8 @@ fn what_was_published_is_what_was_approved() {
 #[test]
 fn every_argument_of_a_job_can_be_evaluated() {
     let definition = deployed(&[]);
-    let scope = night().with("verdict", json!({"evidenceDigest": "d"}));
+    let mut scope = night().with("verdict", json!({"evidenceDigest": "d"})).with("claim", json!(3));
+    scope.states = json!({"context": {"Execution": {"Id": "arn:of:night-1"}}});
     for task in asl::states(&definition).into_iter().filter(|task| task.resource() == Some("glue:startJobRun.sync")) {
         let arguments = scope.evaluate(&task.fields["Arguments"]["Arguments"]).expect(task.name);
         for (key, value) in arguments.as_object().expect("arguments are an object") {

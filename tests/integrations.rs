@@ -81,6 +81,12 @@ pub(crate) const ALL: &[Integration] = &[
     Integration { resource: "dynamodb:updateItem", actions: &["dynamodb:UpdateItem"], error_prefix: "DynamoDB", errors: DYNAMODB_ERRORS },
     Integration { resource: "dynamodb:getItem", actions: &["dynamodb:GetItem"], error_prefix: "DynamoDB", errors: DYNAMODB_ERRORS },
     Integration {
+        resource: "aws-sdk:sfn:describeExecution",
+        actions: &["states:DescribeExecution"],
+        error_prefix: "Sfn",
+        errors: &["ExecutionDoesNotExistException", "InvalidArnException", "SdkClientException", "SfnException"],
+    },
+    Integration {
         resource: "athena:startQueryExecution",
         actions: &["athena:StartQueryExecution", "athena:StopQueryExecution", "athena:GetQueryExecution", "athena:GetDataCatalog"],
         error_prefix: "Athena",

@@ -66,6 +66,14 @@ impl Night {
         assert_eq!((self.code, self.text("/night/output/outcome")), (0, "PUBLISHED"), "{:#}", self.report["night"]);
     }
 
+    /// The date is another execution's.
+    #[track_caller]
+    fn assert_skipped(&self, reason: &str, owner: &str) {
+        assert_eq!((self.code, self.text("/night/output/outcome")), (3, "SKIPPED"), "{:#}", self.report["night"]);
+        assert_eq!((self.text("/night/output/reason"), self.text("/night/output/owner")), (reason, owner));
+        assert_eq!(self.tries("extract-orders"), None, "nothing was built");
+    }
+
     /// It ended by this name, and the warehouse holds nothing for its date.
     #[track_caller]
     fn assert_ended(&self, code: i32, error: &str) {
@@ -191,9 +199,57 @@ fn a_published_night_holds_what_the_raw_files_say_and_the_same_night_again_chang
     }
     assert!(fs::read_dir(night.folder("inbox").join("slack")).unwrap().count() > 0, "Slack heard of it");
 
-    let again = Night::run(&["--date", "2026-11-17", "--orders", "4000", "--approve"]);
+    let unasked = Night::run(&["--date", "2026-11-17", "--orders", "4000", "--approve"]);
+    unasked.assert_skipped("PUBLISHED", night.text("/execution"));
+    let again = Night::run(&["--date", "2026-11-17", "--orders", "4000", "--approve", "--force"]);
     again.assert_published();
     assert_eq!(again.warehouse(), first);
+    let row = registered(again.text("/endpoint"), "2026-11-17");
+    let (owner, claim) = (row["owner"]["S"].as_str().unwrap(), row["claim"]["N"].as_str().unwrap());
+    assert_eq!((owner, claim, row["status"]["S"].as_str().unwrap()), (again.text("/execution"), "2", "PUBLISHED"), "{row}");
+    assert_eq!(row["published_rows"]["N"], json!(first[0]));
+}
+
+#[test]
+#[ignore = "needs the local AWS"]
+fn a_start_that_comes_twice_builds_the_date_once_and_says_so() {
+    let night = AskedNight::start(&["--date", "2026-11-02", "--orders", "500"]);
+    let (endpoint, owner) = (night.endpoint(), running(&night.endpoint()));
+    for force in [false, true] {
+        let second = start(&endpoint, &json!({"runDate": "2026-11-02", "startedBy": "nightly-tests", "force": force}));
+        let described = end_of(&endpoint, &second);
+        let output: Value = serde_json::from_str(described["output"].as_str().unwrap()).unwrap();
+        assert_eq!(output, json!({"outcome": "SKIPPED", "reason": "RUNNING", "runDate": "2026-11-02", "owner": owner}));
+    }
+    assert_eq!(registered(&endpoint, "2026-11-02")["owner"]["S"], owner);
+    press(night.link(BERG), &[("decision", "approve"), ("seen", "yes")]);
+    press(night.link(OSEI), &[("decision", "approve"), ("seen", "yes")]);
+    night.ended().assert_published();
+}
+
+#[test]
+#[ignore = "needs the local AWS"]
+fn a_failed_night_is_taken_over_and_publishes_nothing_when_it_is_redriven() {
+    let night = AskedNight::start(&["--date", "2026-11-01", "--orders", "500", "--approvals", "1"]);
+    let (endpoint, first) = (night.endpoint(), running(&night.endpoint()));
+    // Somebody slips a file into the staged build, so that publishing fails when the answer is given already.
+    let slipped = format!("{endpoint}/{}/slipped-in.parquet", staged_build(&endpoint, "2026-11-01"));
+    let scope = "AWS4-HMAC-SHA256 Credential=test/20260101/eu-central-1/s3/aws4_request, SignedHeaders=host, Signature=0";
+    ureq::put(&slipped).header("Authorization", scope).send("rows").unwrap();
+    press(night.link(BERG), &[("decision", "approve"), ("seen", "yes")]);
+    assert_eq!(night.ended().code, 1);
+
+    let other = Night::run(&["--date", "2026-11-01", "--orders", "500", "--approve"]);
+    other.assert_published();
+    let published = other.warehouse();
+    ureq::delete(&slipped).header("Authorization", scope).call().unwrap();
+    call(&endpoint, "states", "AWSStepFunctions.RedriveExecution", &json!({"executionArn": first}));
+    let described = end_of(&endpoint, &first);
+    assert_eq!(described["status"], "FAILED");
+    assert!(described["cause"].as_str().unwrap().contains("NightTakenOver"), "{described}");
+    assert_eq!(other.warehouse(), published);
+    let row = registered(&endpoint, "2026-11-01");
+    assert_eq!((&row["owner"]["S"], &row["status"]["S"]), (&json!(other.text("/execution")), &json!("PUBLISHED")), "{row}");
 }
 
 #[test]
@@ -418,10 +474,7 @@ fn another_state_machine_asks_and_gets_its_answer() {
     let link = eventually("nobody was asked", || links_in(&inbox, "Delete 1,204 partitions", BERG));
     assert!(page(&link).contains("Oldest partition"));
     press(&link, &[("decision", "approve"), ("seen", "yes"), ("comment", "Checked.")]);
-    let described = eventually("it did not go on", || {
-        let described = call(endpoint, "states", "AWSStepFunctions.DescribeExecution", &json!({"executionArn": started["executionArn"]}));
-        (described["status"] != "RUNNING").then_some(described)
-    });
+    let described = end_of(endpoint, &started["executionArn"]);
     assert_eq!(described["status"], "SUCCEEDED", "{described}");
     let verdict: Value = serde_json::from_str(described["output"].as_str().unwrap()).unwrap();
     assert_eq!((&verdict["decision"], &verdict["by"], &verdict["comment"]), (&json!("APPROVED"), &json!("A. Berg"), &json!("Checked.")));
@@ -539,6 +592,27 @@ fn running(endpoint: &str) -> Value {
     let arn = state_machine(&call(endpoint, "states", "AWSStepFunctions.ListStateMachines", &json!({})));
     let running = call(endpoint, "states", "AWSStepFunctions.ListExecutions", &json!({"stateMachineArn": arn, "statusFilter": "RUNNING"}));
     running["executions"][0]["executionArn"].clone()
+}
+
+/// Starts a night as anybody may, beside the command.
+fn start(endpoint: &str, input: &Value) -> Value {
+    let arn = state_machine(&call(endpoint, "states", "AWSStepFunctions.ListStateMachines", &json!({})));
+    let request = json!({"stateMachineArn": arn, "input": input.to_string()});
+    call(endpoint, "states", "AWSStepFunctions.StartExecution", &request)["executionArn"].clone()
+}
+
+/// How an execution has ended.
+fn end_of(endpoint: &str, execution: &Value) -> Value {
+    eventually("the execution did not end", || {
+        let described = call(endpoint, "states", "AWSStepFunctions.DescribeExecution", &json!({"executionArn": execution}));
+        (described["status"] != "RUNNING").then_some(described)
+    })
+}
+
+/// What the registry says of a date.
+fn registered(endpoint: &str, date: &str) -> Value {
+    let key = json!({"TableName": "nightly-warehouse-nights", "Key": {"run_date": {"S": date}}, "ConsistentRead": true});
+    call(endpoint, "dynamodb", "DynamoDB_20120810.GetItem", &key)["Item"].clone()
 }
 
 /// Bucket and prefix of the staged build of the night that runs.

@@ -21,13 +21,15 @@ fn the_night_is_published() {
     let output = json!({"outcome": "PUBLISHED", "runDate": "2026-11-20", "rows": 48212, "notice": "DELIVERED"});
     assert_eq!(run.status, Status::Succeeded(output.into()));
 
-    // The eleven nodes did their work once each, the two sources side by side.
-    let called: Vec<&str> = run.calls.iter().map(|call| call.state.as_str()).collect();
+    // The night was claimed; then the eleven nodes did their work once each, the two sources side by side.
+    let mut called: Vec<&str> = run.calls.iter().map(|call| call.state.as_str()).collect();
+    assert_eq!(called.remove(0), "ClaimNight");
     let sources = ["ExtractOrders", "ExtractInventory", "TransformInventory", "TransformOrders"];
     assert_eq!(called[..4], sources);
     assert_eq!(called[4..7], ["EnrichCurrency", "JoinFactDim", "ApplyFx"]);
     assert_eq!(called.iter().filter(|state| **state == "ReadQualityRun").count(), 4, "asked until the quality run had ended");
-    assert_eq!(called[called.len() - 5..], ["ManualApproval", "PublishToWarehouse", "CountPublished", "ReadCount", "NotifyStakeholders"]);
+    let last = ["ManualApproval", "PublishToWarehouse", "CountPublished", "ReadCount", "RecordPublished", "NotifyStakeholders"];
+    assert_eq!(called[called.len() - last.len()..], last);
 
     // The approvers were asked with a token of this task, and for this build.
     let asked = call(&run, "ManualApproval");
@@ -35,8 +37,10 @@ fn the_night_is_published() {
     assert_eq!(asked["Payload"]["build"]["runDate"], "2026-11-20");
     assert_eq!(asked["Payload"]["build"]["quality"]["rules"].as_array().map(Vec::len), Some(3));
 
-    // What is published is what was approved, and the stakeholders hear of exactly that.
-    assert_eq!(call(&run, "PublishToWarehouse")["Arguments"]["--approved_digest"], "9f2c0e");
+    // What is published is what was approved, by whoever owns the night, and the stakeholders hear of exactly that.
+    let publish = call(&run, "PublishToWarehouse")["Arguments"].take();
+    assert_eq!((&publish["--approved_digest"], &publish["--claim"]), (&json!("9f2c0e"), &json!("1")));
+    assert_eq!(publish["--owner"], call(&run, "ClaimNight")["ExpressionAttributeValues"][":me"]["S"]);
     let notice = call(&run, "NotifyStakeholders");
     assert_eq!((&notice["Payload"]["outcome"], &notice["Payload"]["publishedRows"]), (&json!("PUBLISHED"), &json!(48212)));
 }

@@ -210,7 +210,7 @@ fn answers_reach_both_state_machines_and_those_that_are_named() {
         let allowed: Vec<_> = template
             .statements()
             .into_iter()
-            .filter(|(_, statement)| actions(statement) == [action])
+            .filter(|(name, statement)| *name != "Night" && actions(statement) == [action])
             .map(|(_, one)| &one["Resource"])
             .collect();
         assert_eq!(allowed.len(), 2, "{action}: for ours and for others");
@@ -317,6 +317,32 @@ fn the_approvals_table_forgets_recovers_and_is_encrypted() {
     assert_eq!(table["TimeToLiveSpecification"], json!({"AttributeName": "expire_after", "Enabled": true}));
     assert_eq!(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], json!(true));
     assert_eq!(table["SSESpecification"]["SSEEnabled"], json!(true));
+}
+
+#[test]
+fn the_nights_table_forgets_nothing_and_recovers() {
+    let template = Template::read();
+    let table = template.properties("NightsTable");
+    assert_eq!(table["KeySchema"], json!([{"AttributeName": "run_date", "KeyType": "HASH"}]));
+    assert_eq!(table.get("TimeToLiveSpecification"), None);
+    assert_eq!(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], json!(true));
+    assert_eq!(table["SSESpecification"]["SSEEnabled"], json!(true));
+    assert_eq!(table["DeletionProtectionEnabled"], json!({"Fn::If": ["IsProd", true, false]}));
+}
+
+#[test]
+fn the_night_asks_only_after_its_own_executions_and_the_jobs_only_mark_its_row() {
+    let template = Template::read();
+    let of = |owner: &str, sid: &str| {
+        let statements = template.statements();
+        statements.into_iter().find(|(name, statement)| *name == owner && statement["Sid"] == sid).expect(sid).1.clone()
+    };
+    let executions = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${AWS::StackName}-night:*";
+    assert_eq!(of("Night", "SeeHowOwnersStand")["Resource"], json!({"Fn::Sub": executions}));
+    let table = json!({"Fn::GetAtt": ["NightsTable", "Arn"]});
+    let hold = of("JobRole", "HoldClaim");
+    assert_eq!((actions(&hold), &hold["Resource"]), (vec!["dynamodb:UpdateItem"], &table));
+    assert_eq!(of("Night", "ClaimNight")["Resource"], table);
 }
 
 #[test]

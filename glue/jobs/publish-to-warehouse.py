@@ -1,9 +1,13 @@
-"""Writes an approved build to the warehouse, and only that: what is staged must still be what the approver saw."""
+"""Writes an approved build to the warehouse, and only that: what is staged must still be what the approver saw.
+
+And only for the execution that owns the night: another may have claimed it since.
+"""
 
 import hashlib
 import json
 import sys
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -14,10 +18,24 @@ from pyspark.sql import SparkSession
 
 def main() -> None:
     options = getResolvedOptions(
-        sys.argv, ["JOB_NAME", "run_date", "run_id", "staged_uri", "approved_digest", "warehouse_uri", "database", "table"]
+        sys.argv,
+        [
+            "JOB_NAME",
+            "run_date",
+            "run_id",
+            "staged_uri",
+            "approved_digest",
+            "warehouse_uri",
+            "database",
+            "table",
+            "nights_table",
+            "owner",
+            "claim",
+        ],
     )
     spark = SparkSession.builder.appName(options["JOB_NAME"]).config("spark.sql.session.timeZone", "UTC").getOrCreate()
     refuse_changed_build(boto3.client("s3"), options["staged_uri"], options["approved_digest"])
+    hold_claim(boto3.client("dynamodb"), options["nights_table"], options["run_date"], options["owner"], options["claim"])
     publish(spark, options["staged_uri"], options["warehouse_uri"])
     register(boto3.client("glue"), options["database"], options["table"], options["run_date"], options["warehouse_uri"])
 
@@ -28,6 +46,28 @@ def refuse_changed_build(s3: Any, staged_uri: str, approved_digest: str) -> None
         raise StagedBuildChanged(
             f"{staged_uri} has the digest {digest}, but {approved_digest} was approved. Nothing was published; ask for approval again"
         )
+
+
+def hold_claim(dynamodb: Any, table: str, run_date: str, owner: str, claim: str) -> None:
+    """Marks the night as being published, on the condition that it is still this execution's: the last thing before writing."""
+    try:
+        dynamodb.update_item(
+            TableName=table,
+            Key={"run_date": {"S": run_date}},
+            UpdateExpression="SET publishing_at = :now",
+            ConditionExpression="#owner = :owner AND claim = :claim",
+            ExpressionAttributeNames={"#owner": "owner"},
+            ExpressionAttributeValues={
+                ":now": {"S": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")},
+                ":owner": {"S": owner},
+                ":claim": {"N": claim},
+            },
+        )
+    except dynamodb.exceptions.ConditionalCheckFailedException as refused:
+        raise NightTakenOver(
+            f"The night of {run_date} is no longer {owner}'s with the claim {claim}: another execution has claimed it since. "
+            f"Nothing was published; the row of {run_date} in the table {table} names the owner"
+        ) from refused
 
 
 def publish(spark: SparkSession, staged_uri: str, warehouse_uri: str) -> None:
@@ -54,6 +94,10 @@ def register(glue: Any, database: str, table: str, run_date: str, warehouse_uri:
 
 class StagedBuildChanged(Exception):
     """The staged objects are not those that were approved."""
+
+
+class NightTakenOver(Exception):
+    """Another execution has claimed the night."""
 
 
 class StagedObject(NamedTuple):

@@ -1,4 +1,7 @@
-"""What publish-to-warehouse asks of AWS, on loopback: S3 lists the files of a folder, and a Glue catalog knows one table."""
+"""What publish-to-warehouse asks of AWS, on loopback.
+
+S3 lists the files of a folder, a Glue catalog knows one table, and DynamoDB holds one night.
+"""
 
 import hashlib
 import json
@@ -15,12 +18,13 @@ PAGE = 2
 
 
 class AwsOnDisk(ThreadingHTTPServer):
-    """`partitions` holds what was registered: the location by the partition's value."""
+    """`partitions` holds what was registered: the location by the partition's value. `night` is the night's row."""
 
     def __init__(self, buckets: Path) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.buckets = buckets
         self.partitions: dict[str, str] = {}
+        self.night: dict[str, dict[str, str]] = {}
         self.calls: list[str] = []
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
@@ -38,6 +42,21 @@ class AwsOnDisk(ThreadingHTTPServer):
         is_cut = len(found) > start + PAGE
         token = f"<NextContinuationToken>{start + PAGE}</NextContinuationToken>" if is_cut else ""
         return f"<ListBucketResult>{''.join(entries)}<IsTruncated>{str(is_cut).lower()}</IsTruncated>{token}</ListBucketResult>"
+
+    def call_dynamodb(self, action: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """UpdateItem, with the one condition that the job has."""
+        self.calls.append(action)
+        values = body["ExpressionAttributeValues"]
+        assert (body["TableName"], body["ExpressionAttributeNames"]) == ("nights", {"#owner": "owner"})
+        assert (body["UpdateExpression"], body["ConditionExpression"]) == (
+            "SET publishing_at = :now",
+            "#owner = :owner AND claim = :claim",
+        )
+        is_there = body["Key"]["run_date"] == self.night.get("run_date")
+        if not is_there or (self.night["owner"], self.night["claim"]) != (values[":owner"], values[":claim"]):
+            return 400, {"__type": "ConditionalCheckFailedException", "message": "The conditional request failed"}
+        self.night["publishing_at"] = values[":now"]
+        return 200, {}
 
     def call_glue(self, action: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         self.calls.append(action)
@@ -59,8 +78,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        status, answer = self.server.call_glue(self.headers["X-Amz-Target"].rpartition(".")[2], body)
-        self._answer(status, json.dumps(answer), "application/x-amz-json-1.1")
+        service, _, action = self.headers["X-Amz-Target"].rpartition(".")
+        call = self.server.call_dynamodb if service.startswith("DynamoDB") else self.server.call_glue
+        status, answer = call(action, body)
+        self._answer(status, json.dumps(answer), self.headers["Content-Type"])
 
     def _answer(self, status: int, text: str, content_type: str) -> None:
         self.send_response(status)

@@ -1,6 +1,8 @@
 """publish-to-warehouse: what was approved and nothing else, as often as it runs."""
 
+import ast
 import hashlib
+import inspect
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
@@ -12,6 +14,7 @@ from lake import Lake, load_job
 
 job = load_job("publish-to-warehouse")
 
+MAIN = ast.parse(inspect.getsource(job.main))
 SCHEMA = "order_id STRING, line_number INT, order_date DATE"
 RUN_DATE = date(2026, 11, 20)
 
@@ -57,6 +60,23 @@ def test_a_changed_build_is_refused_and_nothing_is_published(lake: Lake, aws: Aw
     stage(lake, [("7", 1, RUN_DATE)])
     with pytest.raises(job.StagedBuildChanged, match=f"has the digest {digest(staged)}, but {approved} was approved"):
         job.refuse_changed_build(boto3.client("s3"), staged, approved)
+
+
+def test_only_the_owner_of_the_night_publishes(aws: AwsOnDisk) -> None:
+    owner, dynamodb = "arn:aws:states:eu-central-1:111122223333:execution:night:one", boto3.client("dynamodb")
+    aws.night = {"run_date": {"S": "2026-11-20"}, "owner": {"S": owner}, "claim": {"N": "2"}}
+    for _ in range(2):
+        job.hold_claim(dynamodb, "nights", "2026-11-20", owner, "2")
+    assert aws.night["publishing_at"]["S"].endswith("Z")
+    for date_, execution, claim in [("2026-11-20", owner[:-3] + "two", "2"), ("2026-11-20", owner, "1"), ("2026-11-19", owner, "2")]:
+        with pytest.raises(job.NightTakenOver, match=f"The night of {date_} is no longer {execution}'s with the claim {claim}"):
+            job.hold_claim(dynamodb, "nights", date_, execution, claim)
+
+
+def test_the_claim_is_looked_at_right_before_the_warehouse_is_written() -> None:
+    """What is checked earlier may be another's by the time that it is written."""
+    steps = [node.func.id for node in ast.walk(MAIN) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    assert steps[-4:] == ["refuse_changed_build", "hold_claim", "publish", "register"]
 
 
 def test_publishing_again_leaves_the_same_rows_and_other_days_alone(lake: Lake) -> None:

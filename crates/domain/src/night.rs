@@ -122,7 +122,13 @@ impl Node {
             "ManualApproval" | "ExpireApproval" | "ReadVerdict" | "ApprovalDecision" | "ApprovalRejected" | "ApprovalExpired" => {
                 Self::ManualApproval
             }
-            "PublishToWarehouse" | "CountPublished" | "ReadCount" | "CountAgrees" | "PublishedCountMismatch" => Self::PublishToWarehouse,
+            "PublishToWarehouse"
+            | "CountPublished"
+            | "ReadCount"
+            | "CountAgrees"
+            | "PublishedCountMismatch"
+            | "RecordPublished"
+            | "NightTakenOver" => Self::PublishToWarehouse,
             "NotifyStakeholders" | "DeferNotice" => Self::NotifyStakeholders,
             _ => return None,
         })
@@ -384,8 +390,11 @@ mod tests {
         let mut found = Vec::new();
         states(&definition, &mut found);
         for (name, kind) in &found {
-            let frames_the_night =
-                matches!(name.as_str(), "ResolveRun" | "CheckRunDate" | "InvalidRunDate" | "Published") || kind == "Parallel";
+            let claims_it =
+                matches!(name.as_str(), "ClaimNight" | "ReadClaim" | "ReadOwner" | "ClaimStands" | "NightAlreadyClaimed" | "TakeOverNight");
+            let frames_the_night = claims_it
+                || matches!(name.as_str(), "ResolveRun" | "CheckRunDate" | "InvalidRunDate" | "CheckFlags" | "InvalidFlag" | "Published")
+                || kind == "Parallel";
             assert_eq!(Node::of_state(name).is_none(), frames_the_night, "{name} ({kind})");
         }
         for node in Node::ALL {

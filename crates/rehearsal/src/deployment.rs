@@ -9,6 +9,8 @@ pub(crate) const RAW: &str = "nightly-raw";
 pub(crate) const WORK: &str = "nightly-work";
 pub(crate) const WAREHOUSE: &str = "nightly-warehouse";
 pub(crate) const SITE: &str = "nightly-site";
+/// The table of the nights.
+pub(crate) const NIGHTS: &str = "nightly-nights";
 pub(crate) const BASE_CURRENCY: &str = "EUR";
 pub(crate) const BASE_URL: &str = "https://approve.nordvik.example";
 
@@ -44,6 +46,7 @@ const SUBSTITUTIONS: &[(&str, &str)] = &[
     ("Ruleset", "nightly-orders"),
     ("QualityRoleArn", "arn:aws:iam::111122223333:role/nightly-quality"),
     ("QualityPollSeconds", "10"),
+    ("NightsTable", NIGHTS),
     ("ApprovalsTable", "nightly-approvals"),
     ("ApprovalTimeoutSeconds", "3600"),
     ("ApprovalExtensionSeconds", "900"),

@@ -89,6 +89,7 @@ impl Described {
         let timeline = timeline::read(execution.history());
         Night {
             seed,
+            executions: vec![outcome(execution.status())],
             outcome: outcome(execution.status()),
             started,
             ended,

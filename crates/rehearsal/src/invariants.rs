@@ -21,9 +21,10 @@ use crate::world::{Fate, Handed, Letter, Stood, timestamp};
 
 /// Judges a night in which nothing is due any more.
 pub(crate) fn judge(play: &mut Play<'_>) {
-    let invariants: [Invariant; 11] = [
+    let invariants: [Invariant; 12] = [
         published_with_its_approval,
         published_once_at_a_time,
+        one_night_once,
         every_night_ends,
         somebody_is_told,
         no_decision_is_lost,
@@ -82,6 +83,65 @@ fn published_once_at_a_time(play: &Play<'_>) -> Broken {
     broken.map(|(_, publishing)| ("published_once_at_a_time", format!("{} is written by two at once", publishing.run_date))).collect()
 }
 
+const ONCE: &str = "one_night_once";
+
+/// At no moment do two executions build the same date, but where one was redriven that does not own it any more; and who builds nothing,
+/// since the date is another's, says whose and why.
+fn one_night_once(play: &Play<'_>) -> Broken {
+    let mut broken = Vec::new();
+    let stays: Vec<Vec<Stay>> = play.runs.iter().map(stays).collect();
+    for (one, other) in (0..stays.len()).flat_map(|one| (one + 1..stays.len()).map(move |other| (one, other))) {
+        for (a, b) in stays[one].iter().flat_map(|a| stays[other].iter().map(move |b| (a, b))) {
+            let both = Instant(a.began.0.max(b.began.0));
+            if both >= a.ended || both >= b.ended {
+                continue;
+            }
+            let owner = play.world.claims.iter().rev().find(|claim| claim.at <= both).map(|claim| claim.run);
+            let excused = |run: usize, stay: &Stay| owner != Some(run) && stay.redriven;
+            if !excused(one, a) && !excused(other, b) {
+                broken.push((ONCE, format!("at {both} the executions {one} and {other} build the same date, which is {owner:?}'s")));
+            }
+        }
+    }
+    for (number, run) in play.runs.iter().enumerate() {
+        let Status::Succeeded(output) = run.execution.status() else { continue };
+        let output = output.value();
+        let owner = play.runs.iter().position(|other| output["owner"] == *other.arn);
+        let why = match output["reason"].as_str() {
+            Some("RUNNING") => run.looked.is_some_and(|look| look.ran),
+            Some("PUBLISHED") => {
+                play.world.publishings.iter().any(|publishing| publishing.ended.is_some_and(|end| run.ends.last() >= Some(&end)))
+            }
+            _ => false,
+        };
+        let says_so = output["outcome"] == "SKIPPED" && owner.is_some_and(|owner| owner != number) && why;
+        if stays[number].is_empty() && !says_so {
+            broken.push((ONCE, format!("execution {number} built nothing and ended {output}")));
+        }
+    }
+    broken
+}
+
+/// A time in which an execution built.
+struct Stay {
+    began: Instant,
+    ended: Instant,
+    /// It went on from where it had failed.
+    redriven: bool,
+}
+
+fn stays(run: &crate::play::Run) -> Vec<Stay> {
+    let began = run
+        .execution
+        .history()
+        .iter()
+        .find(|event| matches!(&event.detail, Detail::StateEntered { name, .. } if &**name == "BuildSources"));
+    let Some(began) = began.map(|event| event.at) else { return Vec::new() };
+    let times = std::iter::once((began, false)).chain(run.redriven.iter().map(|at| (*at, true))).filter(|(at, _)| *at >= began);
+    let end = |from: Instant| run.ends.iter().copied().find(|end| *end >= from).unwrap_or(Instant(i64::MAX));
+    times.map(|(began, redriven)| Stay { began, ended: end(began), redriven }).collect()
+}
+
 /// Every execution ends, and its end has a name that people can look up.
 fn every_night_ends(play: &Play<'_>) -> Broken {
     let mut broken = Vec::new();
@@ -109,6 +169,9 @@ fn somebody_is_told(play: &Play<'_>) -> Broken {
     for (number, run) in play.runs.iter().enumerate() {
         let Status::Succeeded(output) = run.execution.status() else { continue };
         let output = output.value();
+        if output["outcome"] == "SKIPPED" {
+            continue;
+        }
         let told = match output["notice"].as_str() {
             Some("DELIVERED") => recorded(play).is_some_and(|record| record["outcome"] == "PUBLISHED"),
             Some("DEFERRED") => play.world.messages.iter().any(|message| message.fate != Fate::Waiting),
@@ -291,7 +354,9 @@ fn a_redrive_goes_on(play: &Play<'_>) -> Broken {
             let Detail::StateEntered { kind: "Fail", name, .. } = &event.detail else { continue };
             let left = place.checked_sub(1).map(|before| &events[before].detail);
             let failed = place.checked_sub(2).map(|before| &events[before].detail);
-            if matches!(left, Some(Detail::StateExited { kind: "Task", .. }))
+            // Whoever owns the night no longer gets further by no redrive.
+            if &**name != "NightTakenOver"
+                && matches!(left, Some(Detail::StateExited { kind: "Task", .. }))
                 && matches!(failed, Some(Detail::TaskFailed { .. } | Detail::TaskTimedOut { .. }))
             {
                 broken.push(("a_redrive_goes_on", format!("a failed task was led to {name}: a redrive would fail there again")));
@@ -312,7 +377,9 @@ fn a_published_night_succeeds(play: &Play<'_>) -> Broken {
             .iter()
             .any(|event| matches!(&event.detail, Detail::StateExited { name, .. } if &**name == "CountAgrees"));
         let agreed = failure.error.as_deref() != Some("PublishedCountMismatch");
-        if counted && agreed {
+        let lost = play.owner() != Some(number) || play.injected.iter().any(|fault| fault.call == "RecordPublished");
+        let taken_over = failure.error.as_deref() == Some("NightTakenOver") && lost;
+        if counted && agreed && !taken_over {
             broken.push(("a_published_night_succeeds", format!("execution {number} has published, and failed with {:?}", failure.error)));
         }
     }
@@ -323,7 +390,7 @@ fn a_published_night_succeeds(play: &Play<'_>) -> Broken {
 /// branches, t5 that of the currency fetch and t6 that of the join; and nothing else waits for anything.
 fn the_makespan_is_the_formulas(play: &Play<'_>) -> Broken {
     let mut broken = Vec::new();
-    if !play.injected.is_empty() || play.story.starts > 1 {
+    if !play.injected.is_empty() {
         return broken;
     }
     for run in &play.runs {
@@ -353,6 +420,26 @@ fn the_makespan_is_the_formulas(play: &Play<'_>) -> Broken {
 }
 
 // What is about a moment.
+
+/// A night is taken only from an execution that did not run when it was looked after, and a published one only by force.
+pub(crate) fn claimed(play: &mut Play<'_>, run: usize, from: Option<usize>, published: bool) {
+    let Some(owner) = from else { return };
+    let looked = play.runs[run].looked.filter(|look| look.at == owner);
+    let ran = looked.map_or(*play.runs[owner].execution.status() == Status::Running, |look| look.ran);
+    if ran {
+        play.violate(ONCE, format!("execution {run} takes the night from execution {owner}, which runs"));
+    }
+    if published && !play.runs[run].forced {
+        play.violate(ONCE, format!("execution {run} claims a published night without force"));
+    }
+}
+
+/// Only who owns the night writes the warehouse.
+pub(crate) fn publishing(play: &mut Play<'_>, run: usize) {
+    if play.owner() != Some(run) {
+        play.violate(ONCE, format!("execution {run} publishes, and the night is {:?}'s", play.owner()));
+    }
+}
 
 const TOLD: &str = "nobody_is_told_what_is_not_so";
 

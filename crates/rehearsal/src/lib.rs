@@ -13,6 +13,7 @@ mod described;
 mod faults;
 mod functions;
 mod invariants;
+mod items;
 mod jobs;
 mod line;
 mod parallel;
@@ -101,8 +102,11 @@ impl Rehearsal {
 pub struct Night {
     /// What it was played from.
     pub seed: u64,
-    /// How its execution ended. Where a night was started twice, the first execution's.
+    /// How its execution ended: where a date was started several times, the one that owned it at last. All that is told of one execution is
+    /// told of this one.
     pub outcome: Outcome,
+    /// How each execution of the date ended, in the order of their starts.
+    pub executions: Vec<Outcome>,
     /// When the execution began.
     pub started: Instant,
     /// When it ended, for the last time where it was redriven.

@@ -34,6 +34,16 @@ pub enum Bug {
     MayNotStopJobs,
     /// The job: it publishes what is staged, whether it was approved or not.
     PublishesWhateverIsStaged,
+    /// The definition: the night is claimed whoever owns it.
+    ClaimsWithoutACondition,
+    /// The definition: how the owner stands is read from the row, which a redrive leaves as it is.
+    TrustsTheRow,
+    /// The definition: a published date is built again without force.
+    PublishedIsFree,
+    /// The definition: a night that could not be claimed is built all the same.
+    BuildsUnclaimed,
+    /// The job: it publishes, whoever owns the night by now.
+    PublishesWhoeverOwnsTheNight,
     /// The page: opening a link approves.
     ApprovesOnGet,
     /// The page: the answer is sent to Step Functions, and recorded after that.
@@ -46,7 +56,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 19] = [
         Self::HeartbeatTooShort,
         Self::FailedJobIsCaught,
         Self::GateIsRetried,
@@ -57,6 +67,11 @@ impl Bug {
         Self::SilenceIsAYes,
         Self::MayNotStopJobs,
         Self::PublishesWhateverIsStaged,
+        Self::ClaimsWithoutACondition,
+        Self::TrustsTheRow,
+        Self::PublishedIsFree,
+        Self::BuildsUnclaimed,
+        Self::PublishesWhoeverOwnsTheNight,
         Self::ApprovesOnGet,
         Self::SendsBeforeRecording,
         Self::RecordsAndForgets,
@@ -104,6 +119,27 @@ impl Bug {
             Self::SilenceIsAYes => {
                 states["ApprovalDecision"]["Choices"][0]["Condition"] = json!("{% $verdict.decision != 'REJECTED' %}");
                 states["ExpireApproval"]["Next"] = json!("ReadVerdict");
+            }
+            Self::ClaimsWithoutACondition => {
+                states["ClaimNight"]["Arguments"].as_object_mut().expect("arguments").remove("ConditionExpression");
+            }
+            Self::TrustsTheRow => {
+                states["ReadOwner"] = json!({
+                    "Type": "Pass",
+                    "Assign": {"owner": "{% {'status': $claimed.status, 'published': false} %}"},
+                    "Output": {},
+                    "Next": "ClaimStands",
+                });
+            }
+            Self::PublishedIsFree => {
+                states["ClaimStands"]["Choices"].as_array_mut().expect("choices").remove(0);
+            }
+            Self::BuildsUnclaimed => {
+                states["ClaimNight"]["Catch"][0]["Next"] = json!("BuildSources");
+                states["ClaimNight"]["Catch"][0]["Assign"] = json!({"claim": 1});
+                for unreachable in ["ReadClaim", "ReadOwner", "ClaimStands", "NightAlreadyClaimed", "TakeOverNight"] {
+                    states.as_object_mut().expect("states").remove(unreachable);
+                }
             }
             _ => {}
         }

@@ -22,7 +22,7 @@ use crate::functions::{Answer, Event, Function, House, Invocation};
 use crate::line::Line;
 use crate::people::{Deed, Mind};
 use crate::queue::Queue;
-use crate::story::{Begun, Story};
+use crate::story::{Begun, Story, When};
 use crate::warehouse::Warehouse;
 use crate::world::{Fate, World, timestamp};
 use crate::{Happening, Injected, Night, Violation, invariants, timeline};
@@ -72,6 +72,16 @@ pub(crate) struct Run {
     pub(crate) ends: Vec<Instant>,
     pub(crate) redriven: Vec<Instant>,
     redrives_left: u8,
+    /// Whether its input says so.
+    pub(crate) forced: bool,
+    /// When it looked last how another execution stands: whose, and whether that ran.
+    pub(crate) looked: Option<Look>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Look {
+    pub(crate) at: usize,
+    pub(crate) ran: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -138,7 +148,8 @@ enum Why {
 }
 
 enum Due {
-    Start,
+    /// With force or without.
+    Start(bool),
     Tell(usize, Stimulus),
     Invoke(Function, Box<Event>, Why),
     Effect(usize, u32, Call, Option<Fault>),
@@ -153,6 +164,8 @@ enum Due {
     Does(usize, Deed),
     Stop,
     Redrive(usize),
+    /// Somebody hears that an execution has ended badly, and marks its night.
+    Mark(usize),
     Tamper,
 }
 
@@ -195,10 +208,11 @@ impl<'house> Play<'house> {
             chance,
             story,
         };
-        play.queue.after_millis(0, Due::Start);
-        for late in 1..play.story.starts {
-            let after = play.chance.of(("start", u64::from(late))).between(0, 90_000);
-            play.queue.after_millis(after, Due::Start);
+        play.queue.after_millis(0, Due::Start(false));
+        for again in &play.story.again {
+            if let When::After(millis) = again.when {
+                play.queue.after_millis(millis, Due::Start(again.force));
+            }
         }
         play.queue.after_millis(0, Due::Invoke(Function::ApproverCheck, Box::new(Event::Payload(json!({}))), Why::Nobody));
         if let Some(after) = play.story.stopped_after_millis {
@@ -212,14 +226,15 @@ impl<'house> Play<'house> {
         let started = self.queue.now();
         self.run_through();
         invariants::judge(&mut self);
-        let Some(first) = self.runs.first() else { unreachable!("the start is delivered once at least") };
-        let events = first.execution.history().to_vec();
+        let told = &self.runs[self.owner().unwrap_or(0)];
+        let events = told.execution.history().to_vec();
         let timeline = timeline::read(&events);
         let night = Night {
             seed: self.seed,
-            outcome: outcome(first.execution.status()),
-            started,
-            ended: first.ends.last().copied().unwrap_or(self.queue.now()),
+            outcome: outcome(told.execution.status()),
+            executions: self.runs.iter().map(|run| outcome(run.execution.status())).collect(),
+            started: events.first().map_or(started, |event| event.at),
+            ended: told.ends.last().copied().unwrap_or(self.queue.now()),
             approval_wait_millis: timeline.token_wait_millis,
             timeline: timeline.visits,
             transitions: timeline.transitions,
@@ -273,7 +288,8 @@ impl<'house> Play<'house> {
 
     fn handle(&mut self, due: Due) {
         match due {
-            Due::Start => self.start(),
+            Due::Start(force) => self.start(force),
+            Due::Mark(run) => self.mark(run),
             Due::Tell(run, stimulus) => {
                 // What comes too late is over, and nobody hears of it.
                 let _ = self.runs[run].execution.apply(stimulus, self.queue.now());
@@ -295,16 +311,19 @@ impl<'house> Play<'house> {
         }
     }
 
-    fn start(&mut self) {
+    fn start(&mut self, force: bool) {
         let number = self.runs.len();
         let id = format!("{:x}-{number}", self.seed);
         let identity = identity(&id);
         let arn = identity.execution_arn.clone();
-        let input = match self.story.begun {
+        let mut input = match self.story.begun {
             Begun::BySchedule => json!({"scheduledTime": STARTS_AT}),
             Begun::By(person) => json!({"runDate": RUN_DATE, "startedBy": self.story.people[person].address}),
             Begun::ByNobodyKnown => json!({"runDate": RUN_DATE}),
         };
+        if force {
+            input["force"] = true.into();
+        }
         let seed = self.chance.of(("execution", number as u64)).bits();
         let start = Start { identity, input: input.into(), at: self.queue.now(), seed };
         let execution = Execution::start(&self.warehouse.machine, start);
@@ -318,6 +337,8 @@ impl<'house> Play<'house> {
             ends: Vec::new(),
             redriven: Vec::new(),
             redrives_left: self.story.redrives,
+            forced: force,
+            looked: None,
         });
     }
 
@@ -342,11 +363,22 @@ impl<'house> Play<'house> {
             if over && this.ends.len() == this.redriven.len() {
                 this.ends.push(self.queue.now());
                 let failed = matches!(this.execution.status(), Status::Failed(_) | Status::TimedOut(_) | Status::Aborted(_));
+                let first = run == 0 && this.ends.len() == 1;
                 if failed && this.redrives_left > 0 {
                     this.redrives_left -= 1;
                     let number = (run * 8 + this.redriven.len()) as u64;
                     let after = self.chance.of(("redrive", number)).between(60_000, 4 * 3_600_000);
                     self.queue.after_millis(after, Due::Redrive(run));
+                }
+                if failed {
+                    self.queue.after_millis(2_000, Due::Mark(run));
+                }
+                if first {
+                    for again in &self.story.again {
+                        if let When::AfterItsEnd(millis) = again.when {
+                            self.queue.after_millis(millis, Due::Start(again.force));
+                        }
+                    }
                 }
                 self.tell("Step Functions", format!("execution {run} ended {}", outcome(self.runs[run].execution.status()).name()));
             }
@@ -357,6 +389,26 @@ impl<'house> Play<'house> {
         if self.runs[0].execution.apply(Stimulus::Stop(Failure::default()), self.queue.now()).is_ok() {
             self.tell("operator", "stops the execution".to_owned());
         }
+    }
+
+    /// The row of a night that ended badly says so, while the night is still that execution's.
+    fn mark(&mut self, run: usize) {
+        let ended = match self.end_of(run) {
+            Some(ExecutionEnd::Failed { .. }) => "FAILED",
+            Some(ExecutionEnd::TimedOut) => "TIMED_OUT",
+            Some(ExecutionEnd::Aborted) => "ABORTED",
+            Some(ExecutionEnd::Succeeded) | None => return,
+        };
+        let owned = self.owner() == Some(run);
+        if let Some(row) = self.world.nights.get_mut(RUN_DATE).filter(|row| owned && row["status"]["S"] != "PUBLISHED") {
+            row.insert("status".to_owned(), json!({"S": ended}));
+        }
+    }
+
+    /// Whose the night is.
+    pub(crate) fn owner(&self) -> Option<usize> {
+        let owner = self.world.nights.get(RUN_DATE)?.get("owner")?["S"].as_str()?;
+        self.run_of(owner)
     }
 
     fn redrive(&mut self, run: usize) {

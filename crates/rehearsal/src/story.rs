@@ -8,8 +8,8 @@ pub(crate) struct Story {
     /// How many must approve.
     pub(crate) required: u32,
     pub(crate) begun: Begun,
-    /// How often the nightly start is delivered.
-    pub(crate) starts: u8,
+    /// The same date is started again.
+    pub(crate) again: Vec<Again>,
     pub(crate) people: Vec<Person>,
     pub(crate) day: Day,
     pub(crate) rates: Rates,
@@ -37,6 +37,23 @@ pub(crate) enum Begun {
     /// The person at this place.
     By(usize),
     ByNobodyKnown,
+}
+
+/// Another start of the same date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Again {
+    pub(crate) when: When,
+    /// The input says `force: true`.
+    pub(crate) force: bool,
+}
+
+/// When it comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    /// So many milliseconds after the first.
+    After(i64),
+    /// So many milliseconds after the first execution has ended, the first time that it does.
+    AfterItsEnd(i64),
 }
 
 /// Somebody with a mailbox.
@@ -117,7 +134,7 @@ impl Story {
         Self {
             required: 1,
             begun: Begun::BySchedule,
-            starts: 1,
+            again: Vec::new(),
             people: vec![person(A, Temper::Prompt), person(B, Temper::Absent), Person { deputy: true, ..person(DEPUTY, Temper::Prompt) }],
             day: Day { orders: true, inventory: true, lines: 48_212, currencies: vec!["EUR", "GBP", "USD"] },
             rates: Rates::Good,
@@ -169,7 +186,7 @@ impl Story {
         Self {
             required: if draw.happens(0.2) { 2 } else { 1 },
             begun,
-            starts: if draw.happens(0.03) { 2 } else { 1 },
+            again: again(&mut chance.of("again")),
             people,
             day,
             rates,
@@ -183,6 +200,22 @@ impl Story {
             faults: *draw.one_of(&[0.0, 0.01, 0.02, 0.02, 0.04, 0.1]),
         }
     }
+}
+
+/// A start is delivered twice, or somebody starts the date by hand; now and then two do.
+fn again(draw: &mut Chance) -> Vec<Again> {
+    let mut starts = Vec::new();
+    while starts.len() < 2 {
+        let (when, force) = match draw.between(0, if starts.is_empty() { 99 } else { 49 }) {
+            0 | 1 => (When::After(0), false),
+            2..=4 => (When::After(draw.between(0, 90_000)), false),
+            5 | 6 => (When::After(draw.between(0, 7_200_000)), draw.happens(0.2)),
+            7..=11 => (When::AfterItsEnd(draw.between(0, 3_600_000)), draw.happens(0.4)),
+            _ => break,
+        };
+        starts.push(Again { when, force });
+    }
+    starts
 }
 
 fn temper(draw: &mut Chance) -> Temper {

@@ -124,6 +124,49 @@ fn a_night_in_which_all_goes_well_is_published() {
 }
 
 #[test]
+fn a_date_is_built_by_one_execution_whoever_starts_it_again() {
+    let rehearsal = Rehearsal::of_the_warehouse();
+    let ends = |tale: Tale, seed: u64| {
+        let night = rehearsal.plain(tale, seed);
+        assert!(night.violations.is_empty(), "{tale:?}\n{}", night.record());
+        let ends = night.executions.iter().map(|outcome| match outcome {
+            Outcome::Succeeded { output } => {
+                let output: Value = serde_json::from_str(output).unwrap();
+                let reason = output["reason"].as_str().map(|reason| format!(" {reason}")).unwrap_or_default();
+                output["outcome"].as_str().unwrap().to_owned() + &reason
+            }
+            other => other.name(),
+        });
+        (ends.collect::<Vec<_>>(), night)
+    };
+    for seed in 0..20 {
+        let (mut twice, night) = ends(Tale::StartedTwice, seed);
+        twice.sort();
+        assert_eq!(twice, ["PUBLISHED", "SKIPPED RUNNING"]);
+        assert_eq!(night.outcome.name(), "PUBLISHED", "what is told is the owner's");
+        assert_eq!(ends(Tale::StartedBesideIt, seed).0, ["PUBLISHED", "SKIPPED RUNNING"], "nothing takes a night from who builds it");
+        assert_eq!(ends(Tale::TakenOver, seed).0, ["RatesUnavailable", "PUBLISHED"]);
+        assert_eq!(ends(Tale::StartedWhenPublished, seed).0, ["PUBLISHED", "SKIPPED PUBLISHED"]);
+        assert_eq!(ends(Tale::ForcedWhenPublished, seed).0, ["PUBLISHED", "PUBLISHED"]);
+    }
+}
+
+#[test]
+fn a_redriven_night_that_was_taken_over_builds_and_is_not_published() {
+    let rehearsal = Rehearsal::of_the_warehouse();
+    let mut refused = 0;
+    for seed in 0..40 {
+        let night = rehearsal.plain(Tale::RedrivenAfterATakeover, seed);
+        assert!(night.violations.is_empty(), "{}", night.record());
+        assert_eq!(night.executions[1].name(), "PUBLISHED", "{}", night.record());
+        // By whoever was redriven, where it came as far as that.
+        assert_ne!(night.executions[0].name(), "PUBLISHED", "{}", night.record());
+        refused += usize::from(night.story.iter().any(|happening| happening.what.starts_with("NightTakenOver")));
+    }
+    assert!(refused > 10, "only {refused} of them came to publishing");
+}
+
+#[test]
 fn each_planted_bug_is_caught_by_the_invariant_that_is_there_for_it() {
     // With how many nights at most: a second has thousands.
     const MOST: u64 = 3_000;
@@ -138,6 +181,11 @@ fn each_planted_bug_is_caught_by_the_invariant_that_is_there_for_it() {
         (Bug::SilenceIsAYes, "published_with_its_approval"),
         (Bug::MayNotStopJobs, "no_job_is_left_running"),
         (Bug::PublishesWhateverIsStaged, "published_with_its_approval"),
+        (Bug::ClaimsWithoutACondition, "one_night_once"),
+        (Bug::TrustsTheRow, "one_night_once"),
+        (Bug::PublishedIsFree, "one_night_once"),
+        (Bug::BuildsUnclaimed, "one_night_once"),
+        (Bug::PublishesWhoeverOwnsTheNight, "one_night_once"),
         (Bug::ApprovesOnGet, "no_decision_is_lost"),
         (Bug::SendsBeforeRecording, "no_decision_is_lost"),
         (Bug::RecordsAndForgets, "no_decision_is_lost"),
@@ -157,7 +205,8 @@ fn every_bug_is_planted() {
     for bug in Bug::ALL {
         let mut definition = deployed.clone();
         bug.plant(&mut definition);
-        let in_world = bug.handler().is_some() || matches!(bug, Bug::MayNotStopJobs | Bug::PublishesWhateverIsStaged);
+        let in_the_job = matches!(bug, Bug::PublishesWhateverIsStaged | Bug::PublishesWhoeverOwnsTheNight);
+        let in_world = bug.handler().is_some() || bug == Bug::MayNotStopJobs || in_the_job;
         assert!(in_world != (definition != deployed), "{bug:?}");
     }
 }

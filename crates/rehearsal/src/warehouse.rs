@@ -13,7 +13,7 @@ use crate::deployment::{self, SITE};
 use crate::faults::{Fault, Faults, Site};
 use crate::planted::{Bug, Handler};
 use crate::play::Play;
-use crate::story::{Quality, Story, Temper};
+use crate::story::{Again, Quality, Rates, Story, Temper, When};
 use crate::world::Objects;
 
 /// What nights of the warehouse are played on.
@@ -43,11 +43,23 @@ pub enum Tale {
     SlackIsDown,
     /// One approves while nobody reaches Step Functions: the definition's clock runs out, and it follows the record.
     NobodyReachesTheExecution,
+    /// The start is delivered twice, at the same instant.
+    StartedTwice,
+    /// Somebody starts the date while it is built.
+    StartedBesideIt,
+    /// It fails, and another start takes the date over.
+    TakenOver,
+    /// The same, and whoever looked after the first has it go on.
+    RedrivenAfterATakeover,
+    /// It is published, and the date is started again.
+    StartedWhenPublished,
+    /// The same, by force.
+    ForcedWhenPublished,
 }
 
 impl Tale {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 13] = [
         Self::Approved,
         Self::Rejected,
         Self::Unanswered,
@@ -55,10 +67,17 @@ impl Tale {
         Self::RuleFails,
         Self::SlackIsDown,
         Self::NobodyReachesTheExecution,
+        Self::StartedTwice,
+        Self::StartedBesideIt,
+        Self::TakenOver,
+        Self::RedrivenAfterATakeover,
+        Self::StartedWhenPublished,
+        Self::ForcedWhenPublished,
     ];
 
     fn story(self) -> Story {
         let mut story = Story::plain();
+        let again = |when, force| vec![Again { when, force }];
         match self {
             Self::Approved => {}
             Self::Rejected => story.people[0].temper = Temper::Rejecting,
@@ -70,6 +89,16 @@ impl Tale {
             Self::RuleFails => story.quality = Quality::OneRule("FAIL"),
             Self::SlackIsDown => story.slack_down_for = 12,
             Self::NobodyReachesTheExecution => story.deaf_millis = Some(2_400_000),
+            Self::StartedTwice => story.again = again(When::After(0), false),
+            Self::StartedBesideIt => story.again = again(When::After(600_000), true),
+            Self::TakenOver | Self::RedrivenAfterATakeover => {
+                // As often as one execution asks: three invocations, three times each.
+                story.rates = Rates::DownFor(9);
+                story.again = again(When::AfterItsEnd(50_000), false);
+                story.redrives = u8::from(self == Self::RedrivenAfterATakeover);
+            }
+            Self::StartedWhenPublished => story.again = again(When::AfterItsEnd(60_000), false),
+            Self::ForcedWhenPublished => story.again = again(When::AfterItsEnd(60_000), true),
         }
         story
     }
@@ -130,6 +159,10 @@ impl Warehouse {
 
     pub(crate) fn checks_digest(&self) -> bool {
         self.bug != Some(Bug::PublishesWhateverIsStaged)
+    }
+
+    pub(crate) fn checks_claim(&self) -> bool {
+        self.bug != Some(Bug::PublishesWhoeverOwnsTheNight)
     }
 
     pub(crate) fn stops_jobs(&self) -> bool {

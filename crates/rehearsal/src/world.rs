@@ -15,6 +15,8 @@ use nightly_domain::ports::{Approvals as _, Replaced, Watch};
 use nightly_domain::{ObjectEntry, ObjectUri};
 use serde_json::Value;
 
+use crate::items::Item;
+
 /// Everything that outlives a call.
 pub(crate) struct World {
     pub(crate) approvals: MemoryApprovals,
@@ -30,6 +32,10 @@ pub(crate) struct World {
     /// What the warehouse holds of each date.
     pub(crate) warehouse: BTreeMap<String, Held>,
     pub(crate) publishings: Vec<Publishing>,
+    /// The table of the nights, by date.
+    pub(crate) nights: BTreeMap<String, Item>,
+    /// Who came to own a night, in order.
+    pub(crate) claims: Vec<Claimed>,
     /// How each record stood, and since when.
     pub(crate) standings: Vec<Stood>,
     /// Which forms people have sent.
@@ -84,6 +90,13 @@ pub(crate) struct Publishing {
     pub(crate) ended: Option<Instant>,
 }
 
+/// A night came to be this execution's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Claimed {
+    pub(crate) at: Instant,
+    pub(crate) run: usize,
+}
+
 /// How a record stood from then on.
 #[derive(Debug, Clone)]
 pub(crate) struct Stood {
@@ -126,6 +139,8 @@ impl World {
             messages: Vec::new(),
             warehouse: BTreeMap::new(),
             publishings: Vec::new(),
+            nights: BTreeMap::new(),
+            claims: Vec::new(),
             standings: Vec::new(),
             presses: Vec::new(),
         }

@@ -27,8 +27,10 @@ const APPROVERS: [&str; 2] = ["a.berg@nordvik.example", "b.osei@nordvik.example"
 const DEPUTIES: [&str; 1] = ["d.lind@nordvik.example"];
 const SITE_BUCKET: &str = "nightly-warehouse-site-000000000000";
 
-/// The exit code is 0 for a published night, 3 for one that was rightly not published (quality, rejection, expiry), 1 for a failure.
+/// The exit code is 0 for a published night, 3 for one that was rightly not published (quality, rejection, expiry, a day that is another
+/// night's), 1 for a failure.
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Arguments {
     /// The run date, the day whose orders are built [default: yesterday, UTC]
     #[arg(long, value_name = "YYYY-MM-DD")]
@@ -45,6 +47,9 @@ pub struct Arguments {
     /// Reject unattended, with this reason
     #[arg(long, value_name = "REASON")]
     reject: Option<String>,
+    /// Build the day again although it is published
+    #[arg(long)]
+    force: bool,
     /// What goes wrong
     #[arg(long)]
     fault: Option<Fault>,
@@ -293,7 +298,7 @@ impl Night {
     fn start(stack: &Stack, date: Date, arguments: &Arguments) -> Result<Self> {
         let input = arguments.input.clone().unwrap_or_else(|| {
             // Whoever starts a night by hand can't be the only one who approves it, so they say who they are.
-            json!({"runDate": date.to_string(), "startedBy": arguments.started_by}).to_string()
+            json!({"runDate": date.to_string(), "startedBy": arguments.started_by, "force": arguments.force}).to_string()
         });
         let mails_before = mail::files(&stack.addresses.inbox());
         let answer = stack.client().call(

@@ -58,6 +58,11 @@ impl Timeline {
         self.status == "SUCCEEDED" && self.output["outcome"] == "PUBLISHED"
     }
 
+    /// The day is another night's: nothing was built.
+    fn skipped(&self) -> bool {
+        self.status == "SUCCEEDED" && self.output["outcome"] == "SKIPPED"
+    }
+
     pub fn transitions(&self) -> usize {
         self.transitions
     }
@@ -69,14 +74,23 @@ impl Timeline {
                 let rows = self.output["rows"].as_f64().map(|rows| format!(", {rows} rows")).unwrap_or_default();
                 format!("{} {}{rows}", style("✓").green().bold(), style("Published").bold())
             }
+            _ if self.skipped() => format!("{} {}", style("■").yellow().bold(), style("Skipped").bold()),
             Some(error) if self.deliberate() => format!("{} {}", style("■").yellow().bold(), style(error).bold()),
             Some(error) => format!("{} {}", style("✗").red().bold(), style(error).bold()),
             None => format!("{} {}", style("✗").red().bold(), style(&self.status).bold()),
         }
     }
 
-    /// Why, where it did not end well.
+    /// Why, where it did not publish.
     pub fn cause(&self) -> Option<String> {
+        if self.skipped() {
+            let text = |name: &str| self.output[name].as_str().unwrap_or_default();
+            let (date, owner) = (text("runDate"), text("owner"));
+            return Some(match text("reason") {
+                "PUBLISHED" => format!("{date} is published already, by {owner}; --force builds it again"),
+                _ => format!("{date} is being built already, by {owner}"),
+            });
+        }
         let cause = sentence(self.cause.as_deref()?);
         let failed = self.steps.iter().find(|step| matches!(step.state, StepState::Failed { .. })).filter(|_| !self.deliberate());
         Some(failed.map_or(cause.clone(), |step| format!("{}: {cause}", step.node.title())))
@@ -89,7 +103,7 @@ impl Timeline {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match () {
             () if self.published() => 0,
-            () if self.deliberate() => 3,
+            () if self.deliberate() || self.skipped() => 3,
             () => 1,
         })
     }
@@ -251,6 +265,19 @@ mod tests {
         let timeline = Timeline::read(&json!({"status": "FAILED", "error": "States.TaskFailed", "cause": cause}), &events).unwrap();
         assert_eq!(timeline.cause().unwrap(), "Apply FX rates: UnknownCurrency: XXX has no rate");
         assert_eq!(timeline.exit_code(), ExitCode::from(1));
+    }
+
+    #[test]
+    fn a_day_that_is_another_nights_says_whose_and_what_to_do() {
+        let told = |reason: &str| {
+            let output = json!({"outcome": "SKIPPED", "reason": reason, "runDate": "2026-11-20", "owner": "arn:of:night-1"}).to_string();
+            let timeline = Timeline::read(&json!({"status": "SUCCEEDED", "output": output}), &[]).unwrap();
+            assert_eq!(timeline.exit_code(), ExitCode::from(3));
+            assert!(timeline.headline().contains("Skipped"));
+            timeline.cause().unwrap()
+        };
+        assert_eq!(told("RUNNING"), "2026-11-20 is being built already, by arn:of:night-1");
+        assert_eq!(told("PUBLISHED"), "2026-11-20 is published already, by arn:of:night-1; --force builds it again");
     }
 
     #[test]

@@ -123,7 +123,7 @@ impl Play<'_> {
         }
     }
 
-    fn run_of(&self, arn: &str) -> Option<usize> {
+    pub(super) fn run_of(&self, arn: &str) -> Option<usize> {
         self.runs.iter().position(|run| run.arn == arn)
     }
 

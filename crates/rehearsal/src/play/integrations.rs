@@ -1,17 +1,18 @@
 //! What Step Functions calls for a task, and how each service answers.
 
-use nightly_asl::{Failure, Instant, Pattern, Stimulus, Task, TaskId};
+use nightly_asl::{Failure, Instant, Pattern, Status, Stimulus, Task, TaskId};
 use nightly_domain::approval::ApprovalStatus;
 use serde_json::{Value, json};
 
-use super::{Destiny, Doing, Due, JobRun, Play, QualityRun, RUN_DATE, Why};
-use crate::deployment::JOB_CONCURRENCY;
+use super::{Destiny, Doing, Due, JobRun, Look, Play, QualityRun, RUN_DATE, Why};
+use crate::deployment::{JOB_CONCURRENCY, NIGHTS};
 use crate::faults::Fault;
 use crate::functions::{Event, Function};
 use crate::invariants;
+use crate::items::{self, Refused};
 use crate::jobs::{self, Arguments};
 use crate::story::Quality;
-use crate::world::{Fate, Held, Message, Publishing};
+use crate::world::{Claimed, Fate, Held, Message, Publishing};
 
 /// An error that no definition names.
 pub(crate) const UNDECLARED: &str = "Rehearsal.Undeclared";
@@ -80,8 +81,11 @@ impl Play<'_> {
             ("aws-sdk:glue", "startDataQualityRulesetEvaluationRun") => Ok(self.start_quality_run(run, parameters)),
             ("aws-sdk:glue", "getDataQualityRulesetEvaluationRun") => Ok(self.read_quality_run(parameters)),
             ("aws-sdk:glue", "getDataQualityResult") => Ok(self.read_quality_result(parameters)),
+            ("dynamodb", "updateItem") if parameters["TableName"] == NIGHTS => self.update_night(run, parameters),
+            ("dynamodb", "getItem") if parameters["TableName"] == NIGHTS => Ok(self.read_night(parameters)),
             ("dynamodb", "updateItem") => self.update_item(parameters),
             ("dynamodb", "getItem") => Ok(self.read_item(parameters)),
+            ("aws-sdk:sfn", "describeExecution") => self.describe_execution(run, parameters),
             ("athena", "getQueryResults") => Ok(self.read_query(parameters)),
             ("sqs", "sendMessage") => Ok(self.send_message(parameters)),
             (service, action) => Err(Failure::new("Rehearsal.UnknownCall", format!("nobody serves {service}:{action}"))),
@@ -188,6 +192,11 @@ impl Play<'_> {
             self.tell("Glue", "StagedBuildChanged: what is staged is not what was approved".to_owned());
             return self.job_is_over(number, "FAILED");
         }
+        if self.warehouse.checks_claim() && !self.still_owns(&arguments) {
+            self.tell("Glue", "NightTakenOver: another execution has claimed the night".to_owned());
+            return self.job_is_over(number, "FAILED");
+        }
+        invariants::publishing(self, self.jobs[number].run);
         let publishing = Publishing {
             run_date: arguments.text("--run_date").to_owned(),
             run_id: arguments.text("--run_id").to_owned(),
@@ -359,6 +368,62 @@ impl Play<'_> {
             item["verdict"] = json!({"S": serde_json::to_string(verdict).expect("a verdict is JSON")});
         }
         json!({"Item": item})
+    }
+
+    // DynamoDB: the table of the nights, under the definition's own expressions.
+
+    fn update_night(&mut self, run: usize, parameters: &Value) -> Result<Value, Failure> {
+        let date = parameters["Key"]["run_date"]["S"].as_str().unwrap_or_default().to_owned();
+        let before = self.world.nights.get(&date);
+        let after = items::update(before, parameters).map_err(|refused| match refused {
+            Refused::Condition => Failure::new("DynamoDB.ConditionalCheckFailedException", "The conditional request failed"),
+            Refused::Malformed(what) => Failure::new("DynamoDB.AmazonDynamoDBException", format!("ValidationException: {what}")),
+        })?;
+        let owner = self.owner();
+        let published = before.is_some_and(|row| row["status"]["S"] == "PUBLISHED");
+        let answer = if parameters["ReturnValues"] == "ALL_NEW" { json!({"Attributes": after}) } else { json!({}) };
+        self.world.nights.insert(date, after);
+        if self.owner() != owner {
+            invariants::claimed(self, run, owner, published);
+            self.world.claims.push(Claimed { at: self.now(), run });
+            self.tell("definition", format!("execution {run} claims the night"));
+        }
+        Ok(answer)
+    }
+
+    fn read_night(&self, parameters: &Value) -> Value {
+        items::found(parameters["Key"]["run_date"]["S"].as_str().and_then(|date| self.world.nights.get(date)))
+    }
+
+    /// What the job `publish-to-warehouse` asks of the row right before it writes.
+    fn still_owns(&self, arguments: &Arguments<'_>) -> bool {
+        self.world
+            .nights
+            .get(arguments.text("--run_date"))
+            .is_some_and(|row| row["owner"]["S"] == arguments.text("--owner") && row["claim"]["N"] == arguments.text("--claim"))
+    }
+
+    // Step Functions.
+
+    fn describe_execution(&mut self, run: usize, parameters: &Value) -> Result<Value, Failure> {
+        let arn = parameters["ExecutionArn"].as_str().unwrap_or_default();
+        let Some(asked) = self.run_of(arn) else {
+            return Err(Failure::new("Sfn.ExecutionDoesNotExistException", format!("Execution Does Not Exist: '{arn}'")));
+        };
+        let status = self.runs[asked].execution.status();
+        let mut description = json!({"ExecutionArn": arn, "Name": self.runs[asked].id, "Status": match status {
+            Status::Running => "RUNNING",
+            Status::Succeeded(_) => "SUCCEEDED",
+            Status::Failed(_) => "FAILED",
+            Status::TimedOut(_) => "TIMED_OUT",
+            Status::Aborted(_) => "ABORTED",
+        }});
+        if let Status::Succeeded(output) = status {
+            description["Output"] = output.text().into();
+        }
+        let ran = *status == Status::Running;
+        self.runs[run].looked = Some(Look { at: asked, ran });
+        Ok(description)
     }
 
     // Athena.
