@@ -1,5 +1,6 @@
 //! One binary for all integration tests.
 
+mod alarms;
 mod approval_race;
 mod asl;
 mod attacks;

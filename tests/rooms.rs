@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use crate::project;
 
-const FUNCTIONS: &[&str] = &["approval-callback", "approval-request", "approval-watch", "approver-check", "fx-fetch", "stakeholder-notify"];
+const FUNCTIONS: &[&str] =
+    &["approval-callback", "approval-request", "approval-watch", "approver-check", "fx-fetch", "night-check", "stakeholder-notify"];
 
 #[test]
 fn crates_depend_on_each_other_only_along_the_arrows() {

@@ -7,6 +7,7 @@ pub mod executions;
 pub mod fx;
 pub mod mail;
 pub mod objects;
+pub mod registry;
 pub mod secrets;
 pub mod slack;
 pub mod subscriptions;
@@ -26,6 +27,7 @@ use crate::audit::DynamoAudit;
 use crate::executions::StepFunctionsExecutions;
 use crate::mail::SnsMail;
 use crate::objects::S3Objects;
+use crate::registry::DynamoRegistry;
 use crate::slack::SlackChannel;
 use crate::subscriptions::SnsSubscriptions;
 use crate::tasks::StepFunctionsTasks;
@@ -63,6 +65,11 @@ impl Aws {
     /// What happened to the questions, in this table.
     pub fn audit(&self, table: &str) -> DynamoAudit {
         DynamoAudit::new(aws_sdk_dynamodb::Client::new(&self.config), table)
+    }
+
+    /// The run registry, in this table.
+    pub fn registry(&self, table: &str) -> DynamoRegistry {
+        DynamoRegistry::new(aws_sdk_dynamodb::Client::new(&self.config), table)
     }
 
     /// Tasks that wait.

@@ -17,6 +17,7 @@ pub mod outcome;
 pub mod people;
 pub mod ports;
 pub mod rates;
+pub mod registry;
 pub mod run_date;
 
 pub use named::Named;

@@ -15,8 +15,8 @@ use crate::process::run_logged;
 use crate::progress::Stage;
 
 /// Every function: folder = crate = binary = Lambda name.
-pub const NAMES: [&str; 6] =
-    ["approval-callback", "approval-request", "approval-watch", "approver-check", "fx-fetch", "stakeholder-notify"];
+pub const NAMES: [&str; 7] =
+    ["approval-callback", "approval-request", "approval-watch", "approver-check", "fx-fetch", "night-check", "stakeholder-notify"];
 
 /// What a function needs in its environment to start, as ARCHITECTURE.md lists it; nothing in it is reached.
 pub fn example_configuration() -> Vec<(&'static str, &'static str)> {
@@ -39,6 +39,10 @@ pub fn example_configuration() -> Vec<(&'static str, &'static str)> {
         ("FX_MAX_AGE_DAYS", "5"),
         ("SITE_BUCKET", "site"),
         ("SLACK_WEBHOOK_SECRET", ""),
+        ("NIGHTS_TABLE", "nights"),
+        ("STARTED_BY", "01:15"),
+        ("ASKED_BY", "03:00"),
+        ("PUBLISHED_BY", "05:00"),
     ]
 }
 
