@@ -1,145 +1,28 @@
-//! The eleven nodes of a night, and what an execution's history says of each.
+//! The steps of a night, and what an execution's history says of each.
 
 use std::collections::HashMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::history::{EventKind, ExecutionEnd, HistoryEvent};
+use crate::plan::{Plan, PlannedStep, StepKind, title};
 
-/// One node of the night. Several states of the definition may work for one node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Node {
-    /// Reads the run date's orders.
-    ExtractOrders,
-    /// Reads the inventory snapshot.
-    ExtractInventory,
-    /// The orders fact.
-    TransformOrders,
-    /// The inventory dimension.
-    TransformInventory,
-    /// Fetches the exchange rates.
-    EnrichCurrency,
-    /// Joins fact and dimension.
-    JoinFactDim,
-    /// Applies the rates.
-    ApplyFx,
-    /// Judges the staged build.
-    DataQualityGate,
-    /// Waits for a person.
-    ManualApproval,
-    /// Writes the warehouse.
-    PublishToWarehouse,
-    /// Tells the stakeholders.
-    NotifyStakeholders,
-}
-
-impl Node {
-    /// Every node, in the order of the night.
-    pub const ALL: [Self; 11] = [
-        Self::ExtractOrders,
-        Self::ExtractInventory,
-        Self::TransformOrders,
-        Self::TransformInventory,
-        Self::EnrichCurrency,
-        Self::JoinFactDim,
-        Self::ApplyFx,
-        Self::DataQualityGate,
-        Self::ManualApproval,
-        Self::PublishToWarehouse,
-        Self::NotifyStakeholders,
-    ];
-
-    /// The name that people and jobs know it by, such as `extract-orders`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ExtractOrders => "extract-orders",
-            Self::ExtractInventory => "extract-inventory",
-            Self::TransformOrders => "transform-orders",
-            Self::TransformInventory => "transform-inventory",
-            Self::EnrichCurrency => "enrich-currency",
-            Self::JoinFactDim => "join-fact-dim",
-            Self::ApplyFx => "apply-fx",
-            Self::DataQualityGate => "data-quality-gate",
-            Self::ManualApproval => "manual-approval",
-            Self::PublishToWarehouse => "publish-to-warehouse",
-            Self::NotifyStakeholders => "notify-stakeholders",
-        }
-    }
-
-    /// The name as a title, in two halves for narrow boxes.
-    pub fn title_halves(self) -> (&'static str, &'static str) {
-        match self {
-            Self::ExtractOrders => ("Extract", "orders"),
-            Self::ExtractInventory => ("Extract", "inventory"),
-            Self::TransformOrders => ("Transform", "orders"),
-            Self::TransformInventory => ("Transform", "inventory"),
-            Self::EnrichCurrency => ("Enrich", "currency"),
-            Self::JoinFactDim => ("Join", "fact, dim"),
-            Self::ApplyFx => ("Apply", "FX rates"),
-            Self::DataQualityGate => ("Data", "quality gate"),
-            Self::ManualApproval => ("Manual", "approval"),
-            Self::PublishToWarehouse => ("Publish to", "warehouse"),
-            Self::NotifyStakeholders => ("Notify", "stakeholders"),
-        }
-    }
-
-    /// The name as a title, such as `Extract orders`.
-    pub fn title(self) -> String {
-        let (first, second) = self.title_halves();
-        format!("{first} {second}")
-    }
-
-    /// The nodes that must have ended before this one begins.
-    pub fn waits_for(self) -> &'static [Self] {
-        match self {
-            Self::ExtractOrders | Self::ExtractInventory => &[],
-            Self::TransformOrders => &[Self::ExtractOrders],
-            Self::TransformInventory => &[Self::ExtractInventory],
-            Self::EnrichCurrency => &[Self::TransformOrders],
-            Self::JoinFactDim => &[Self::TransformOrders, Self::TransformInventory],
-            Self::ApplyFx => &[Self::EnrichCurrency, Self::JoinFactDim],
-            Self::DataQualityGate => &[Self::ApplyFx],
-            Self::ManualApproval => &[Self::DataQualityGate],
-            Self::PublishToWarehouse => &[Self::ManualApproval],
-            Self::NotifyStakeholders => &[Self::PublishToWarehouse],
-        }
-    }
-
-    /// The node that a state of the definition works for, if any: what frames the night belongs to none.
-    pub fn of_state(state: &str) -> Option<Self> {
-        Some(match state {
-            "ExtractOrders" => Self::ExtractOrders,
-            "ExtractInventory" => Self::ExtractInventory,
-            "TransformOrders" => Self::TransformOrders,
-            "TransformInventory" => Self::TransformInventory,
-            "EnrichCurrency" => Self::EnrichCurrency,
-            "JoinFactDim" => Self::JoinFactDim,
-            "ApplyFx" => Self::ApplyFx,
-            "ReadStagedTable" | "RegisterStaged" | "StartQualityRun" | "WaitForQualityRun" | "ReadQualityRun" | "QualityRunEnded"
-            | "QualityRunFailed" | "ReadQualityResult" | "QualityGate" | "QualityFailed" => Self::DataQualityGate,
-            "ManualApproval" | "ExpireApproval" | "ReadVerdict" | "ApprovalDecision" | "ApprovalRejected" | "ApprovalExpired" => {
-                Self::ManualApproval
-            }
-            "PublishToWarehouse"
-            | "CountPublished"
-            | "ReadCount"
-            | "CountAgrees"
-            | "PublishedCountMismatch"
-            | "RecordPublished"
-            | "NightTakenOver" => Self::PublishToWarehouse,
-            "NotifyStakeholders" | "DeferNotice" => Self::NotifyStakeholders,
-            _ => return None,
-        })
-    }
-}
-
-/// What became of one node.
+/// What became of one step of the definition. It says itself where it stands, so that a night is drawn as it ran, whatever the definition
+/// has become since.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// Which node.
-    pub node: Node,
+    /// Its name, such as `extract-orders`.
+    pub node: String,
+    /// What people call it. Records of before the steps came from the definition lack it: see [`Step::complete`].
+    #[serde(default)]
+    pub title: String,
+    /// What its time is spent on.
+    #[serde(default)]
+    pub kind: StepKind,
+    /// The names of the steps that it follows.
+    #[serde(default)]
+    pub after: Vec<String>,
     /// How far it came.
     #[serde(flatten)]
     pub state: StepState,
@@ -176,10 +59,37 @@ pub enum StepState {
     Stopped,
 }
 
-/// What the history says of every node, in the order of the night.
-pub fn steps(history: &[HistoryEvent]) -> Vec<Step> {
+impl Step {
+    /// Fills in what a record of an earlier version doesn't say.
+    pub fn complete(&mut self, plan: &Plan) {
+        if !self.title.is_empty() {
+            return;
+        }
+        match plan.step(&self.node) {
+            Some(planned) => {
+                self.title.clone_from(&planned.title);
+                self.kind = planned.kind;
+                self.after.clone_from(&planned.after);
+            }
+            None => self.title = title(&self.node),
+        }
+    }
+
+    /// How long it took, once it has ended.
+    pub fn took(&self) -> Option<SignedDuration> {
+        Some(self.ended_at?.duration_since(self.started_at?))
+    }
+}
+
+/// What the history says of every step, in the order of the plan.
+pub fn steps(plan: &Plan, history: &[HistoryEvent]) -> Vec<Step> {
     let trace = Trace::of(history);
-    Node::ALL.into_iter().map(|node| trace.step(node)).collect()
+    plan.steps().iter().map(|step| trace.step(plan, step)).collect()
+}
+
+/// How often the execution was told to go on from where it had failed.
+pub fn redrives(history: &[HistoryEvent]) -> u32 {
+    history.iter().map(|event| u32::from(event.kind == EventKind::Redriven)).sum()
 }
 
 /// One stay in one state.
@@ -229,7 +139,8 @@ impl Trace {
                 }
                 EventKind::Redriven => {
                     found.end = None;
-                    found.fatal = None;
+                    // What goes on is told as following the redrive, not the state: it is the one that had failed.
+                    visit = found.fatal.take();
                 }
                 EventKind::Passed => {}
             }
@@ -240,21 +151,33 @@ impl Trace {
         found
     }
 
-    fn step(&self, node: Node) -> Step {
-        let mine: Vec<_> = self.visits.iter().enumerate().filter(|(_, visit)| Node::of_state(&visit.state) == Some(node)).collect();
-        let (Some((_, first)), Some((last_index, last))) = (mine.first(), mine.last()) else {
-            return Step { node, state: StepState::NotReached, started_at: None, ended_at: None, tries: 0 };
+    fn step(&self, plan: &Plan, planned: &PlannedStep) -> Step {
+        let is_mine = |visit: &Visit| plan.of_state(&visit.state).is_some_and(|step| step.name == planned.name);
+        let mine: Vec<_> = self.visits.iter().enumerate().filter(|(_, visit)| is_mine(visit)).collect();
+        let mut step = Step {
+            node: planned.name.clone(),
+            title: planned.title.clone(),
+            kind: planned.kind,
+            after: planned.after.clone(),
+            state: StepState::NotReached,
+            started_at: None,
+            ended_at: None,
+            tries: 0,
         };
-        let state = self.state(*last_index, last);
-        let ended_at = match state {
+        let (Some((_, first)), Some(last)) = (mine.first(), mine.last()) else { return step };
+        // Of the items of a Map, the one that failed has the last word.
+        let (index, deciding) = mine.iter().find(|(index, _)| self.fatal == Some(*index)).unwrap_or(last);
+        step.state = self.state(*index, deciding);
+        step.started_at = Some(first.entered_at);
+        step.ended_at = match step.state {
             StepState::Running => None,
-            _ => last.exited_at.or(self.end.as_ref().map(|(_, at)| *at)),
+            _ => deciding.exited_at.or(self.end.as_ref().map(|(_, at)| *at)),
         };
-        let retries: u32 = mine.iter().map(|(_, visit)| visit.tries.saturating_sub(1)).sum();
-        Step { node, state, started_at: Some(first.entered_at), ended_at, tries: retries + 1 }
+        step.tries = 1 + mine.iter().map(|(_, visit)| visit.tries.saturating_sub(1)).sum::<u32>();
+        step
     }
 
-    /// The state of the node whose last visit this is.
+    /// The state of the step whose last visit this is.
     fn state(&self, index: usize, visit: &Visit) -> StepState {
         match (&visit.exited_at, &self.end) {
             (Some(_), _) => StepState::Succeeded,
@@ -280,12 +203,12 @@ mod tests {
     /// One line a node: its name, how far it came, when it began (of the hour), how many seconds it took, how many tries.
     fn written(history: &str) -> String {
         let mut text = String::new();
-        for step in steps(&read_json(history).unwrap()) {
+        for step in steps(Plan::of_the_night(), &read_json(history).unwrap()) {
             let state = match &step.state {
                 StepState::Failed { error } => format!("Failed({error})"),
                 other => format!("{other:?}"),
             };
-            write!(text, "{} {state}", step.node.name()).unwrap();
+            write!(text, "{} {state}", step.node).unwrap();
             if let Some(start) = step.started_at {
                 write!(text, " {}", start.strftime("%H:%M:%S")).unwrap();
             }
@@ -350,7 +273,7 @@ mod tests {
         let mut history = read_json(include_str!("../histories/rates-unavailable.json")).unwrap();
         let (id, at) = history.last().map(|last| (last.id, last.at)).unwrap();
         history.push(HistoryEvent { id: id + 1, previous_id: 0, at, kind: EventKind::Redriven });
-        let enrich = steps(&history).into_iter().find(|step| step.node == Node::EnrichCurrency).unwrap();
+        let enrich = steps(Plan::of_the_night(), &history).into_iter().find(|step| step.node == "enrich-currency").unwrap();
         assert_eq!((enrich.state, enrich.ended_at), (StepState::Running, None));
     }
 
@@ -363,10 +286,11 @@ mod tests {
             _ => 2,
         };
         // A node of several states rests between two of them, so only its first state and its tries are certain to grow.
-        let mut before = steps(&[]);
+        let plan = Plan::of_the_night();
+        let mut before = steps(plan, &[]);
         for length in 0..=history.len() {
-            let now = steps(&history[..length]);
-            assert_eq!(now.len(), Node::ALL.len());
+            let now = steps(plan, &history[..length]);
+            assert_eq!(now.len(), 11);
             for (earlier, later) in before.iter().zip(&now) {
                 assert!(rank(&earlier.state).min(1) <= rank(&later.state), "{:?} after {length} events", later.node);
                 assert!(earlier.tries <= later.tries, "{:?} after {length} events", later.node);
@@ -377,36 +301,40 @@ mod tests {
     }
 
     #[test]
-    fn every_task_and_ending_of_the_definition_works_for_a_node() {
-        fn states(of: &serde_json::Value, found: &mut Vec<(String, String)>) {
-            for (name, state) in of["States"].as_object().into_iter().flatten() {
-                found.push((name.clone(), state["Type"].as_str().unwrap().to_owned()));
-                for branch in state["Branches"].as_array().into_iter().flatten() {
-                    states(branch, found);
-                }
-            }
-        }
-        let definition = serde_json::from_str(include_str!("../../../statemachine/nightly-warehouse.asl.json")).unwrap();
-        let mut found = Vec::new();
-        states(&definition, &mut found);
-        for (name, kind) in &found {
-            let claims_it =
-                matches!(name.as_str(), "ClaimNight" | "ReadClaim" | "ReadOwner" | "ClaimStands" | "NightAlreadyClaimed" | "TakeOverNight");
-            let frames_the_night = claims_it
-                || matches!(name.as_str(), "ResolveRun" | "CheckRunDate" | "InvalidRunDate" | "CheckFlags" | "InvalidFlag" | "Published")
-                || kind == "Parallel";
-            assert_eq!(Node::of_state(name).is_none(), frames_the_night, "{name} ({kind})");
-        }
-        for node in Node::ALL {
-            assert!(found.iter().any(|(name, _)| Node::of_state(name) == Some(node)), "{node:?} has a state");
-        }
+    fn a_definition_with_another_step_has_another_line() {
+        let definition = include_str!("../../../examples/rehearsal/files.asl.json");
+        let event = |id, previous_id, kind| HistoryEvent { id, previous_id, at: Timestamp::UNIX_EPOCH, kind };
+        let entered = |state: &str| EventKind::Entered { state: state.to_owned() };
+        let exited = |state: &str| EventKind::Exited { state: state.to_owned() };
+        let failed = ExecutionEnd::Failed { error: "Corrupt".to_owned() };
+        // Two files are read at the same time; the first of them fails the Map after the second has gone on.
+        let history = [
+            event(1, 0, entered("ListFiles")),
+            event(2, 1, exited("ListFiles")),
+            event(3, 2, entered("EachFile")),
+            event(4, 3, entered("ReadFile")),
+            event(5, 3, entered("ReadFile")),
+            event(6, 5, exited("ReadFile")),
+            event(7, 4, EventKind::Ended(failed)),
+        ];
+        let told: Vec<_> = steps(&Plan::read(definition).unwrap(), &history).into_iter().map(|step| (step.node, step.state)).collect();
+        assert_eq!(told[0], ("list-files".to_owned(), StepState::Succeeded));
+        assert_eq!(told[1], ("read-file".to_owned(), StepState::Failed { error: "Corrupt".to_owned() }));
+        assert_eq!(told[3], ("tell".to_owned(), StepState::NotReached));
     }
 
     #[test]
-    fn a_node_waits_only_for_earlier_ones_and_is_written_by_its_name() {
-        for node in Node::ALL {
-            assert!(node.waits_for().iter().all(|earlier| *earlier < node));
-            assert_eq!(serde_json::to_value(node).unwrap(), node.name());
+    fn a_record_of_before_the_steps_came_from_the_definition_is_filled_in() {
+        let old =
+            r#"[{"node": "apply-fx", "state": "NOT_REACHED", "tries": 0}, {"node": "weigh-parcels", "state": "NOT_REACHED", "tries": 0}]"#;
+        let mut steps: Vec<Step> = serde_json::from_str(old).unwrap();
+        for step in &mut steps {
+            step.complete(Plan::of_the_night());
         }
+        assert_eq!(
+            (steps[0].title.as_str(), steps[0].after.as_slice()),
+            ("Apply FX", ["enrich-currency".to_owned(), "join-fact-dim".to_owned()].as_slice())
+        );
+        assert_eq!((steps[1].title.as_str(), steps[1].after.len()), ("Weigh parcels", 0));
     }
 }

@@ -1,10 +1,12 @@
-//! The night's graph as inline SVG, once for wide screens and once for narrow ones. Coordinates are pixels of the drawing.
+//! The night's graph as inline SVG, once for wide screens and once for narrow ones. What it shows comes from the steps themselves, and so
+//! from the definition that they ran by.
 
 use std::fmt::Write;
 
-use nightly_domain::night::{Node, Step, StepState};
+use nightly_domain::night::{Step, StepState};
 use nightly_pages::{Icon, written};
 
+use crate::layout::{self, Drawing, Flow, Slot};
 use crate::record::NightRecord;
 
 /// How the state of a step looks: a class, a sign, and words where it has no duration of its own to show.
@@ -27,159 +29,107 @@ pub(crate) fn look(state: &StepState) -> Look {
     Look { class, icon, words }
 }
 
-/// Which way the night runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flow {
-    Across,
-    Down,
-}
-
-/// A box, by its upper left corner.
-struct Slot {
-    x: i32,
-    y: i32,
-    width: i32,
-    height: i32,
-}
-
 /// Both drawings; the page's style shows one of them.
 pub(crate) fn draw(night: &NightRecord) -> String {
-    drawing(night, Flow::Across) + &drawing(night, Flow::Down)
+    let place = |name: &String| night.steps.iter().position(|step| step.node == *name);
+    let after: Vec<Vec<usize>> = night
+        .steps
+        .iter()
+        .enumerate()
+        // A record that says otherwise is drawn without the line: nothing follows what comes later.
+        .map(|(index, step)| step.after.iter().filter_map(place).filter(|before| *before < index).collect())
+        .collect();
+    [Flow::Across, Flow::Down].map(|flow| drawing(night, &layout::draw(&after, flow), flow)).concat()
 }
 
-fn drawing(night: &NightRecord, flow: Flow) -> String {
-    let (class, width, height) = match flow {
-        Flow::Across => ("wide", 1121, 292),
-        Flow::Down => ("tall", 329, 644),
+fn drawing(night: &NightRecord, drawing: &Drawing, flow: Flow) -> String {
+    let class = match flow {
+        Flow::Across => "wide",
+        Flow::Down => "tall",
     };
-    let label = summary(night);
+    let Drawing { width, height, slots, lines } = drawing;
+    let label = escaped(&summary(night));
     let mut svg = format!(r#"<svg class="graph {class}" viewBox="0 0 {width} {height}" role="group" aria-label="{label}">"#);
-    for step in &night.steps {
-        for (position, earlier) in step.node.waits_for().iter().enumerate() {
-            let reached = step.state != StepState::NotReached;
-            write_edge(&mut svg, *earlier, step.node, position, reached, flow);
+    // What was not reached lies below what was: where lines run together, the night's way is seen.
+    for reached in [false, true] {
+        for line in lines.iter().filter(|line| line.to.iter().any(|step| night.steps[*step].state != StepState::NotReached) == reached) {
+            let class = if reached { "edge" } else { "edge off" };
+            write!(svg, r#"<path class="{class}" d="{}"/>"#, line.path).expect("text grows");
+            if let Some(point) = &line.point {
+                write!(svg, r#"<path class="{class} point" d="{point}"/>"#).expect("text grows");
+            }
         }
     }
-    for step in &night.steps {
-        write_node(&mut svg, step, night, flow);
+    for (step, slot) in night.steps.iter().zip(slots) {
+        write_step(&mut svg, step, night, *slot, flow);
     }
     svg.push_str("</svg>\n");
     svg
 }
 
-/// The drawing in a sentence.
+/// The drawing in a few sentences.
 fn summary(night: &NightRecord) -> String {
-    let mut sentences = vec![format!("Eleven steps of the night of {}.", written::long_date(night.run_date.date()))];
+    let count = written::count(night.steps.len() as u64, "step", "steps");
+    let mut sentences = vec![format!("{count} of the night of {}.", written::long_date(night.run_date.date()))];
     for words in ["succeeded", "failed", "rejected", "expired", "under way", "stopped", "not reached"] {
-        let titles: Vec<_> = night.steps.iter().filter(|step| look(&step.state).words == words).map(|step| step.node.title()).collect();
+        let titles: Vec<_> = night.steps.iter().filter(|step| look(&step.state).words == words).map(|step| step.title.as_str()).collect();
         if titles.len() == night.steps.len() {
             sentences.push(format!("All {words}."));
         } else if !titles.is_empty() {
             sentences.push(format!("{}: {words}.", written::list(&titles)));
         }
     }
+    let slow_ones: Vec<_> = night.steps.iter().filter(|step| night.is_slow(step)).map(|step| step.title.as_str()).collect();
+    if !slow_ones.is_empty() {
+        sentences.push(format!("{}: slow.", written::list(&slow_ones)));
+    }
     sentences.join(" ")
 }
 
-fn slot(node: Node, flow: Flow) -> Slot {
-    match flow {
-        Flow::Across => {
-            let (column, row) = match node {
-                Node::ExtractOrders => (0, 1),
-                Node::ExtractInventory => (0, 2),
-                Node::TransformOrders => (1, 1),
-                Node::TransformInventory => (1, 2),
-                Node::EnrichCurrency => (2, 0),
-                Node::JoinFactDim => (2, 1),
-                Node::ApplyFx => (3, 1),
-                Node::DataQualityGate => (4, 1),
-                Node::ManualApproval => (5, 1),
-                Node::PublishToWarehouse => (6, 1),
-                Node::NotifyStakeholders => (7, 1),
-            };
-            Slot { x: 1 + 143 * column, y: 1 + 100 * row, width: 118, height: 70 }
-        }
-        Flow::Down => {
-            let (x, row, width) = match node {
-                Node::ExtractOrders => (1, 0, 160),
-                Node::ExtractInventory => (168, 0, 160),
-                Node::TransformOrders => (1, 1, 160),
-                Node::TransformInventory => (168, 1, 160),
-                Node::EnrichCurrency => (1, 2, 160),
-                Node::JoinFactDim => (168, 2, 160),
-                Node::ApplyFx => (79, 3, 172),
-                Node::DataQualityGate => (79, 4, 172),
-                Node::ManualApproval => (79, 5, 172),
-                Node::PublishToWarehouse => (79, 6, 172),
-                Node::NotifyStakeholders => (79, 7, 172),
-            };
-            Slot { x, y: 1 + 84 * row, width, height: 54 }
-        }
-    }
-}
-
-/// A line to the `position`-th entrance of a node, with its point drawn rather than marked: a marker is shared by id, and two drawings
-/// would share it.
-fn write_edge(svg: &mut String, from: Node, to: Node, position: usize, reached: bool, flow: Flow) {
-    let (start, end) = (slot(from, flow), slot(to, flow));
-    let class = if reached { "edge" } else { "edge off" };
-    let (line, point) = match flow {
-        Flow::Across => {
-            let (x1, y1) = (start.x + start.width, start.y + start.height / 2);
-            let (x2, y2) = (end.x - 5, end.y + end.height / 2);
-            let line = if y1 == y2 {
-                format!("M{x1} {y1}H{x2}")
-            } else {
-                format!("M{x1} {y1}C{0} {y1} {0} {y2} {x2} {y2}", i32::midpoint(x1, x2))
-            };
-            (line, format!("M{x2} {}l4.5 3-4.5 3z", y2 - 3))
-        }
-        Flow::Down => {
-            let entrances = i32::try_from(to.waits_for().len()).unwrap_or(1);
-            let offset = 20 * i32::try_from(position).unwrap_or(0) - 10 * (entrances - 1);
-            let (x1, y1) = (start.x + start.width / 2, start.y + start.height);
-            let (x2, y2) = (end.x + end.width / 2 + offset, end.y - 5);
-            let line = if x1 == x2 {
-                format!("M{x1} {y1}V{y2}")
-            } else {
-                format!("M{x1} {y1}C{x1} {0} {x2} {0} {x2} {y2}", i32::midpoint(y1, y2))
-            };
-            (line, format!("M{} {y2}l3 4.5 3-4.5z", x2 - 3))
-        }
-    };
-    write!(svg, r#"<path class="{class}" d="{line}"/><path class="{class} point" d="{point}"/>"#).expect("text grows");
-}
-
-fn write_node(svg: &mut String, step: &Step, night: &NightRecord, flow: Flow) {
-    let Slot { x, y, width, height } = slot(step.node, flow);
+fn write_step(svg: &mut String, step: &Step, night: &NightRecord, slot: Slot, flow: Flow) {
+    let Slot { x, y, width, height } = slot;
     let Look { class, icon, words } = look(&step.state);
-    let took = took(step);
+    let is_slow = night.is_slow(step);
+    let took = step.took().map(written::duration);
     let what = match (&step.state, &took) {
-        (StepState::Succeeded | StepState::Failed { .. }, Some(took)) => took.as_str(),
-        _ => words,
+        (StepState::Succeeded | StepState::Failed { .. }, Some(took)) if is_slow => format!("{took} ▲"),
+        (StepState::Succeeded | StepState::Failed { .. }, Some(took)) => took.clone(),
+        _ => words.to_owned(),
     };
-    let tries = if step.tries > 1 { format!(", {} tries", step.tries) } else { String::new() };
-    let title = match &took {
-        Some(took) => format!("{}: {words}, {took}{tries}", step.node.name()),
-        None => format!("{}: {words}{tries}", step.node.name()),
-    };
+    let mut title = format!("{}: {words}", step.title);
+    if let Some(took) = &took {
+        write!(title, ", {took}").expect("text grows");
+    }
+    if is_slow {
+        title.push_str(", slow");
+    }
+    if step.tries > 1 {
+        write!(title, ", {} tries", step.tries).expect("text grows");
+    }
+    let title = escaped(&title);
     let link = night.log_url().filter(|_| class == "bad");
     if let Some(url) = &link {
         write!(svg, r#"<a href="{}" aria-label="{title}: open the log">"#, escaped(url)).expect("text grows");
     }
-    write!(svg, r#"<g class="{class}"><title>{title}</title><rect x="{x}" y="{y}" width="{width}" height="{height}" rx="9"/>"#)
+    let emphasis = if is_slow { " slow" } else { "" };
+    write!(svg, r#"<g class="{class}{emphasis}"><title>{title}</title><rect x="{x}" y="{y}" width="{width}" height="{height}" rx="9"/>"#)
         .expect("text grows");
     let sign = |svg: &mut String, x: i32, y: i32| {
         write!(svg, r##"<use href="#{}" class="{}" x="{x}" y="{y}" width="16" height="16"/>"##, icon.id(), icon.class())
             .expect("text grows");
     };
+    let text = |svg: &mut String, x: i32, y: i32, text: &str| {
+        write!(svg, r#"<text x="{x}" y="{y}">{}</text>"#, escaped(text)).expect("text grows");
+    };
     match flow {
         Flow::Across => {
-            let (first, second) = step.node.title_halves();
+            let (first, second) = halves(&step.title, fitting(width - 20));
             sign(svg, x + 11, y + 10);
             write!(svg, r#"<text class="took" x="{}" y="{}">{what}</text>"#, x + 33, y + 22).expect("text grows");
-            write!(svg, r#"<text x="{0}" y="{1}">{first}</text><text x="{0}" y="{2}">{second}</text>"#, x + 12, y + 43, y + 59)
-                .expect("text grows");
+            text(svg, x + 12, y + 43, &first);
+            if !second.is_empty() {
+                text(svg, x + 12, y + 59, &second);
+            }
             if let Some(started_at) = step.started_at {
                 let tries = if step.tries > 1 { format!(" · {} tries", step.tries) } else { String::new() };
                 let (x, y) = (x + width / 2, y + height + 16);
@@ -189,7 +139,7 @@ fn write_node(svg: &mut String, step: &Step, night: &NightRecord, flow: Flow) {
         Flow::Down => {
             let tries = if step.tries > 1 { format!(" · {} tries", step.tries) } else { String::new() };
             sign(svg, x + 11, y + 30);
-            write!(svg, r#"<text x="{}" y="{}">{}</text>"#, x + 12, y + 22, step.node.title()).expect("text grows");
+            text(svg, x + 12, y + 22, &written::shortened(&step.title, fitting(width - 20)));
             write!(svg, r#"<text class="took" x="{}" y="{}">{what}{tries}</text>"#, x + 34, y + 42).expect("text grows");
         }
     }
@@ -199,11 +149,99 @@ fn write_node(svg: &mut String, step: &Step, night: &NightRecord, flow: Flow) {
     }
 }
 
-/// How long a step took, once it has ended.
-pub(crate) fn took(step: &Step) -> Option<String> {
-    Some(written::duration(step.ended_at?.duration_since(step.started_at?)))
+/// How many characters of a title fit into so many pixels.
+fn fitting(pixels: i32) -> usize {
+    usize::try_from(pixels * 10 / 71).unwrap_or(0)
+}
+
+/// A title on two lines whose longer one is as short as can be, the rest cut off where even that is too long.
+fn halves(title: &str, characters: usize) -> (String, String) {
+    let breaks = title.match_indices(' ').map(|(place, _)| (title[..place].trim_end(), &title[place + 1..]));
+    let longer = |(first, second): &(&str, &str)| first.chars().count().max(second.chars().count());
+    let (first, second) = breaks.min_by_key(longer).unwrap_or((title, ""));
+    (written::shortened(first, characters), written::shortened(second, characters))
 }
 
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use nightly_domain::history::read_json;
+    use nightly_domain::night;
+    use nightly_domain::plan::Plan;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const DEFINITION: &str = include_str!("../../../statemachine/nightly-warehouse.asl.json");
+
+    /// The published night, as it had been drawn if the definition had been this one.
+    fn drawn(definition: &str) -> String {
+        let mut night: NightRecord = serde_json::from_str(include_str!("tests/record.json")).unwrap();
+        let history = read_json(include_str!("../../domain/histories/published.json")).unwrap();
+        night.steps = night::steps(&Plan::read(definition).unwrap(), &history);
+        draw(&night)
+    }
+
+    fn changed(change: impl FnOnce(&mut Value)) -> String {
+        let mut definition = serde_json::from_str(DEFINITION).unwrap();
+        change(&mut definition);
+        drawn(&definition.to_string())
+    }
+
+    #[test]
+    fn the_drawing_follows_the_definition() {
+        let before = drawn(DEFINITION);
+        assert_eq!(before.matches("<rect").count(), 2 * 11);
+        assert!(!before.contains("Mask"), "{before}");
+        let after = changed(|definition| {
+            let job = json!({"Type": "Task", "Resource": "arn:aws:states:::glue:startJobRun.sync", "Next": "ReadStagedTable"});
+            definition["States"]["MaskPersonalData"] = job;
+            definition["States"]["ApplyFx"]["Next"] = "MaskPersonalData".into();
+        });
+        assert_eq!(after.matches("<rect").count(), 2 * 12);
+        assert!(after.contains("<title>Mask personal data: not reached</title>"), "{after}");
+        assert!(
+            after.starts_with(r#"<svg class="graph wide" viewBox="0 0 1121 201" role="group" aria-label="12 steps of the night"#),
+            "{after}"
+        );
+
+        let branched = changed(|definition| {
+            let job = json!({"Type": "Task", "Resource": "arn:aws:states:::glue:startJobRun.sync", "End": true});
+            let branch = json!({"StartAt": "ExtractReturns", "States": {"ExtractReturns": job}});
+            definition["States"]["BuildSources"]["Branches"].as_array_mut().unwrap().push(branch);
+        });
+        assert!(branched.contains("viewBox=\"0 0 1121 301\""), "three rows: {branched}");
+        assert!(branched.contains("<title>Extract returns: not reached</title>"), "{branched}");
+
+        let fewer = changed(|definition| {
+            definition["States"]["BuildSources"]["Branches"].as_array_mut().unwrap().pop();
+        });
+        assert!(!fewer.contains("xtract inventory"), "{fewer}");
+    }
+
+    #[test]
+    fn a_definition_that_is_not_ours_is_drawn() {
+        let booking = drawn(include_str!("../../../examples/rehearsal/booking.asl.json"));
+        assert_eq!(booking.matches("<rect").count(), 2 * 6);
+        assert!(booking.contains("<title>Cancel flight: not reached</title>"), "{booking}");
+    }
+
+    #[test]
+    fn titles_break_in_their_middle_and_are_cut_at_the_boxs_edge() {
+        assert_eq!(halves("Publish to warehouse", 13), ("Publish to".to_owned(), "warehouse".to_owned()));
+        assert_eq!(halves("Apply FX", 13), ("Apply".to_owned(), "FX".to_owned()));
+        assert_eq!(halves("Normalise", 13), ("Normalise".to_owned(), String::new()));
+        assert_eq!(halves("Depersonalisation of everything", 13), ("Depersonalis…".to_owned(), "of everything".to_owned()));
+    }
+
+    #[test]
+    fn what_a_state_is_called_is_never_markup() {
+        let odd = drawn(
+            r#"{"StartAt": "a", "States": {"a": {"Type": "Task", "Comment": "[<b> & \"x\"]", "Resource": "arn:aws:states:::lambda:invoke", "End": true}}}"#,
+        );
+        assert!(odd.contains("<title>&lt;b> &amp; &quot;x&quot;: not reached</title>") && !odd.contains("<b>"), "{odd}");
+    }
 }

@@ -1,8 +1,13 @@
 //! Tells the stakeholders how a night ended: first on the status page, then in Slack.
 
 mod announcement;
+mod feed;
 mod graph;
+mod grid;
+mod layout;
+mod listing;
 mod page;
+mod past;
 mod record;
 mod site;
 mod words;
@@ -174,7 +179,7 @@ where
 
 impl<Store: Objects, Past: Histories, Room: Channel, Now: Clock> Ports<Store, Past, Room, Now> {
     async fn tell(&self, notice: Notice) -> Result<Told, NotifyError> {
-        let site = Site { objects: &self.objects, settings: &self.settings };
+        let site = Site::new(&self.objects, &self.settings);
         let run_date = notice.run_date;
         let stored = site.record(run_date).await.map_err(NotifyError::StatusPage)?;
         let mut night = self.look_up(notice).await?;
@@ -245,6 +250,10 @@ pub struct StatusPageUrl {
 pub struct InvalidStatusPageUrl;
 
 impl StatusPageUrl {
+    fn folder(&self) -> &str {
+        &self.folder
+    }
+
     fn night(&self, run_date: RunDate) -> String {
         format!("{}/nights/{run_date}.html", self.folder)
     }

@@ -3,13 +3,18 @@
 use askama::Template;
 use jiff::SignedDuration;
 use nightly_domain::evidence::{RuleResult, RuleVerdict};
-use nightly_domain::night::{Node, Step, StepState};
-use nightly_domain::{Outcome, RunDate};
+use nightly_domain::night::{Step, StepState};
+use nightly_domain::{Outcome, RunDate, StepKind};
 use nightly_pages::{Frame, Icon, written};
 
 use crate::graph;
+use crate::grid::Grid;
+use crate::past::{NIGHTS, Past};
 use crate::record::{News, NightRecord};
 use crate::words::{self, Lead};
+
+/// How many nights are listed with what is behind their outcome.
+const RECENT_NIGHTS: usize = 10;
 
 const STYLE: &str = include_str!("../style/night.css");
 
@@ -38,6 +43,8 @@ struct Page<'a> {
     began: String,
     graph: String,
     tiles: Vec<Tile>,
+    grid: Grid,
+    usual: Usual,
     bars: Vec<Bar>,
     recent: Vec<Line>,
     written: String,
@@ -51,19 +58,32 @@ struct Tile {
     notes: Vec<String>,
 }
 
-/// When a step ran, as a bar on the night's time: `start` and `width` are percent of it.
-struct Bar {
-    title: String,
-    class: &'static str,
-    drawn: Option<Drawn>,
-    began: String,
-    took: String,
-    tries: String,
+/// What the night can be compared with.
+enum Usual {
+    /// So many nights before it.
+    Nights(String),
+    /// There were too few before it.
+    Unknown,
 }
 
+/// When a step ran, as a bar on the night's time, and how long it usually takes.
+struct Bar {
+    anchor: String,
+    title: String,
+    tries: String,
+    class: &'static str,
+    drawn: Option<Drawn>,
+    took: String,
+    median: String,
+    change: String,
+}
+
+/// Percent of the night's time.
 struct Drawn {
     start: f64,
     width: f64,
+    /// Where the step usually ends.
+    usual_end: Option<f64>,
 }
 
 /// One of the recent nights.
@@ -76,15 +96,17 @@ struct Line {
     took: String,
 }
 
-/// The page of `night`, with the `recent` nights listed, newest first.
+/// The page of `night` among the latest `nights` and those before it, newest first.
 pub(crate) fn render(
     place: Place,
     night: &NightRecord,
-    recent: &[NightRecord],
+    nights: &[NightRecord],
     newest_published: Option<RunDate>,
 ) -> Result<String, askama::Error> {
     let frame = Frame { environment: &night.environment, style: STYLE };
     let broken = |rule: &&RuleResult| rule.result != RuleVerdict::Pass;
+    let past = Past::of(night, nights);
+    let bars = bars(night, &past);
     let page = Page {
         frame,
         policy: frame.content_security_policy("'none'"),
@@ -99,8 +121,14 @@ pub(crate) fn render(
         began: written::clock(night.started_at),
         graph: graph::draw(night),
         tiles: tiles(night),
-        bars: bars(night),
-        recent: recent.iter().map(|night| line(place, night)).collect(),
+        grid: Grid::of(place, night, nights),
+        usual: if bars.iter().all(|bar| bar.median.is_empty()) {
+            Usual::Unknown
+        } else {
+            Usual::Nights(written::count(past.nights.min(NIGHTS) as u64, "night", "nights"))
+        },
+        bars,
+        recent: nights.iter().take(RECENT_NIGHTS).map(|night| line(place, night)).collect(),
         written: written::moment(night.written_at),
     };
     page.render()
@@ -109,6 +137,28 @@ pub(crate) fn render(
 impl Page<'_> {
     fn index(&self) -> String {
         link(self.place, "index.html")
+    }
+
+    fn listing(&self) -> String {
+        link(self.place, "nights.json")
+    }
+
+    fn feed(&self) -> String {
+        link(self.place, "feed.xml")
+    }
+
+    fn is_approximate(&self) -> bool {
+        matches!(self.usual, Usual::Unknown)
+    }
+
+    fn redriven(&self) -> Option<String> {
+        let times = match self.night.redrives {
+            0 => return None,
+            1 => "once".to_owned(),
+            2 => "twice".to_owned(),
+            more => format!("{more} times"),
+        };
+        Some(format!("It had failed before, and went on from there {times}."))
     }
 
     fn record(&self) -> String {
@@ -129,7 +179,7 @@ impl Page<'_> {
 }
 
 /// From a page to a file of the site.
-fn link(place: Place, file: &str) -> String {
+pub(crate) fn link(place: Place, file: &str) -> String {
     match (place, file.strip_prefix("nights/")) {
         (Place::Index, _) => file.to_owned(),
         (Place::Night, Some(beside)) => beside.to_owned(),
@@ -183,7 +233,7 @@ fn tiles(night: &NightRecord) -> Vec<Tile> {
     tiles
 }
 
-fn bars(night: &NightRecord) -> Vec<Bar> {
+fn bars(night: &NightRecord, past: &Past) -> Vec<Bar> {
     let first = night.steps.iter().filter_map(|step| step.started_at).min().unwrap_or(night.started_at);
     let last = night.steps.iter().filter_map(|step| step.ended_at.or(step.started_at)).max().unwrap_or(night.ended_at);
     let whole = last.duration_since(first).as_secs_f64();
@@ -192,29 +242,44 @@ fn bars(night: &NightRecord) -> Vec<Bar> {
         let (start, end) = step.started_at.zip(step.ended_at)?;
         // A bar too narrow to see is drawn wider, and never beyond the end.
         let width = percent(end.duration_since(start)).max(1.0);
-        Some(Drawn { start: percent(start.duration_since(first)).min(100.0 - width), width })
+        let usual_end =
+            past.pace(step).filter(|_| step.kind == StepKind::Work).map(|pace| percent(start.duration_since(first) + pace.median));
+        Some(Drawn { start: percent(start.duration_since(first)).min(100.0 - width), width, usual_end })
     };
-    night.steps.iter().map(|step| bar(step, drawn(step))).collect()
+    night.steps.iter().map(|step| bar(night, step, past, drawn(step))).collect()
 }
 
-fn bar(step: &Step, drawn: Option<Drawn>) -> Bar {
+fn bar(night: &NightRecord, step: &Step, past: &Past, drawn: Option<Drawn>) -> Bar {
     let look = graph::look(&step.state);
-    let class = match (&step.state, step.node) {
-        (StepState::Succeeded, Node::ManualApproval) => "people",
+    let took = step.took();
+    let class = match (&step.state, step.kind) {
+        (StepState::Succeeded, StepKind::Wait) => "people",
+        _ if night.is_slow(step) => "slow",
         _ => look.class,
     };
-    let took = match (&step.state, graph::took(step)) {
+    let written_took = match (&step.state, took.map(written::duration)) {
         (StepState::Succeeded, Some(took)) => took,
         (StepState::NotReached | StepState::Running, _) | (_, None) => look.words.to_owned(),
         (_, Some(took)) => format!("{}, {took}", look.words),
     };
+    let pace = past.pace(step);
+    let change = match (&step.state, step.kind) {
+        (StepState::Succeeded, StepKind::Wait) => "people".to_owned(),
+        (StepState::Succeeded, StepKind::Work) => {
+            let change = pace.zip(took).and_then(|(pace, took)| pace.change(took)).map(written::signed_percent).unwrap_or_default();
+            if night.is_slow(step) { format!("slow, {change} ▲") } else { change }
+        }
+        _ => String::new(),
+    };
     Bar {
-        title: step.node.title(),
+        anchor: step.node.clone(),
+        title: step.title.clone(),
+        tries: if step.tries > 1 { format!("{} tries", step.tries) } else { String::new() },
         class,
         drawn,
-        began: step.started_at.map(written::clock).unwrap_or_default(),
-        took,
-        tries: if step.tries > 1 { step.tries.to_string() } else { String::new() },
+        took: written_took,
+        median: pace.map(|pace| written::duration(pace.median)).unwrap_or_default(),
+        change,
     }
 }
 
@@ -223,15 +288,20 @@ fn line(place: Place, night: &NightRecord) -> Line {
     Line {
         date: written::short_date(night.run_date.date()),
         href: link(place, &format!("nights/{}.html", night.run_date)),
-        mark: match &night.outcome {
-            Outcome::Published => "done",
-            Outcome::QualityFailed | Outcome::Failed { .. } | Outcome::TimedOut => "failed",
-            Outcome::Rejected => "rejected",
-            Outcome::Expired => "expired",
-            Outcome::Aborted => "stopped",
-        },
+        mark: mark(&night.outcome),
         outcome,
         behind,
         took: written::duration(night.took()),
+    }
+}
+
+/// The mark of an outcome, by its class.
+pub(crate) fn mark(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Published => "done",
+        Outcome::QualityFailed | Outcome::Failed { .. } | Outcome::TimedOut => "failed",
+        Outcome::Rejected => "rejected",
+        Outcome::Expired => "expired",
+        Outcome::Aborted => "stopped",
     }
 }

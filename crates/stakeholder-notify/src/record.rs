@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 use nightly_domain::approval::Verdict;
 use nightly_domain::evidence::{Quality, Summary};
 use nightly_domain::history::HistoryEvent;
-use nightly_domain::night::{Node, Step, StepState, steps};
-use nightly_domain::{Outcome, RunDate};
+use nightly_domain::night::{Step, StepState, redrives, steps};
+use nightly_domain::{Outcome, Plan, RunDate};
 use serde::{Deserialize, Serialize};
 
 use crate::Notice;
@@ -27,6 +27,12 @@ pub(crate) struct NightRecord {
     pub(crate) answer: Option<Answer>,
     pub(crate) published_rows: Option<u64>,
     pub(crate) steps: Vec<Step>,
+    /// The steps that took longer than they usually did at that time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) slow: Vec<String>,
+    /// How often the night was told to go on after it had failed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) redrives: u32,
     pub(crate) news: News,
     pub(crate) written_at: Timestamp,
 }
@@ -58,18 +64,19 @@ pub enum News {
 
 impl NightRecord {
     pub(crate) fn new(notice: Notice, summary: Option<Summary>, history: &[HistoryEvent], environment: &str, now: Timestamp) -> Self {
-        let mut steps = steps(history);
+        let mut steps = steps(Plan::of_the_night(), history);
         let decided_by = match &notice.outcome {
-            Outcome::Published => Some(Node::PublishToWarehouse),
-            Outcome::QualityFailed => Some(Node::DataQualityGate),
-            Outcome::Rejected | Outcome::Expired => Some(Node::ManualApproval),
+            Outcome::Published => step_of("PublishToWarehouse"),
+            Outcome::QualityFailed => step_of("QualityFailed"),
+            Outcome::Rejected => step_of("ApprovalRejected"),
+            Outcome::Expired => step_of("ApprovalExpired"),
             Outcome::Failed { .. } | Outcome::TimedOut | Outcome::Aborted => None,
         };
-        let ends = steps.iter().filter(|step| decided_by.is_none_or(|node| node == step.node));
+        let ends = steps.iter().filter(|step| decided_by.is_none_or(|name| name == step.node));
         let ended_at = ends.filter_map(|step| step.ended_at).max().unwrap_or(now);
         if notice.outcome == Outcome::Published {
-            // The last node is this very function, and what its history says of it is about earlier tries.
-            if let Some(telling) = steps.iter_mut().find(|step| step.node == Node::NotifyStakeholders) {
+            // The last step is this very function, and what its history says of it is about earlier tries.
+            if let Some(telling) = telling(&mut steps) {
                 telling.state = StepState::Running;
                 telling.started_at = telling.started_at.or(Some(now));
                 telling.ended_at = None;
@@ -89,6 +96,8 @@ impl NightRecord {
             answer: notice.verdict.map(|Verdict { by, at, reason, .. }| Answer { by, at, reason }),
             published_rows: notice.published_rows,
             steps,
+            slow: Vec::new(),
+            redrives: redrives(history),
             news: News::Pending,
             written_at: now,
         }
@@ -100,7 +109,7 @@ impl NightRecord {
         self.news = news;
         self.written_at = self.written_at.max(at);
         if self.outcome == Outcome::Published
-            && let Some(telling) = self.steps.iter_mut().find(|step| step.node == Node::NotifyStakeholders)
+            && let Some(telling) = telling(&mut self.steps)
         {
             telling.state = StepState::Succeeded;
             telling.ended_at = Some(at);
@@ -115,13 +124,14 @@ impl NightRecord {
         self.ended_at.duration_since(self.started_at)
     }
 
-    pub(crate) fn step(&self, node: Node) -> Option<&Step> {
-        self.steps.iter().find(|step| step.node == node)
+    pub(crate) fn is_slow(&self, step: &Step) -> bool {
+        self.slow.contains(&step.node)
     }
 
     /// Whether something may have reached the warehouse.
     pub(crate) fn touched_the_warehouse(&self) -> bool {
-        self.step(Node::PublishToWarehouse).is_some_and(|step| step.state != StepState::NotReached)
+        let publishing = step_of("PublishToWarehouse");
+        self.steps.iter().any(|step| publishing == Some(step.node.as_str()) && step.state != StepState::NotReached)
     }
 
     /// The people who answered, as a list.
@@ -151,4 +161,20 @@ impl NightRecord {
         };
         Some(format!("https://{region}.{host}/states/home?region={region}#/v2/executions/details/{}", self.execution_arn))
     }
+}
+
+/// The step that a state of the definition belongs to.
+fn step_of(state: &str) -> Option<&'static str> {
+    Plan::of_the_night().of_state(state).map(|step| step.name.as_str())
+}
+
+/// The step in which this very function is called.
+fn telling(steps: &mut [Step]) -> Option<&mut Step> {
+    let name = step_of("NotifyStakeholders")?;
+    steps.iter_mut().find(|step| step.node == name)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }

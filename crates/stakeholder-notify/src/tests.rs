@@ -1,5 +1,7 @@
 //! The function through its handler, on ports in memory.
 
+mod status_page;
+
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -8,6 +10,7 @@ use nightly_domain::channel::{MemoryChannel, PostError};
 use nightly_domain::history::{MemoryHistories, read_json};
 use nightly_domain::memory::{Fate, Gate, ManualClock, MemoryObjects};
 use nightly_domain::ports::Objects;
+use nightly_pages::written;
 use serde_json::json;
 
 use super::*;
@@ -400,7 +403,7 @@ async fn a_page_runs_nothing_loads_nothing_and_styles_nothing_inline() {
         page.contains(r#"<meta http-equiv="Content-Security-Policy" content="default-src &#39;none&#39;; style-src &#39;sha256-"#),
         "{page}"
     );
-    for forbidden in ["<script", " style=", " onclick", "javascript:", "src=", "<link", "@import", "url("] {
+    for forbidden in ["<script", " style=", " onclick", "javascript:", "src=", "stylesheet", "preload", "@import", "url("] {
         assert!(!page.contains(forbidden), "{forbidden}");
     }
 }

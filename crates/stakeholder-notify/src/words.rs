@@ -1,8 +1,7 @@
 //! What a night's outcome is called, on the page and in Slack. Only what is true when it is written.
 
 use nightly_domain::evidence::Quality;
-use nightly_domain::night::Node;
-use nightly_domain::{Outcome, RunDate};
+use nightly_domain::{Outcome, Plan, RunDate};
 use nightly_pages::{Icon, written};
 
 use crate::record::NightRecord;
@@ -95,7 +94,7 @@ pub(crate) fn age(days: i32) -> String {
     }
 }
 
-/// The node that a state works for, by its title; else the state's own name.
+/// The step that a state works for, by its title; else the state's own name.
 fn place(state: &str) -> String {
-    Node::of_state(state).map_or_else(|| state.to_owned(), Node::title)
+    Plan::of_the_night().of_state(state).map_or_else(|| state.to_owned(), |step| step.title.clone())
 }

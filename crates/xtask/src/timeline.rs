@@ -1,4 +1,4 @@
-//! The night as its execution tells it: the eleven nodes, shown live and summed up at the end.
+//! The night as its execution tells it: its steps, shown live and summed up at the end.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use nightly_domain::history::{EventKind, HistoryEvent};
 use nightly_domain::night::{Step, StepState, steps};
+use nightly_domain::plan::Plan;
 use serde_json::{Value, json};
 
 use crate::progress::{Progress, written};
@@ -40,7 +41,7 @@ impl Timeline {
             })
         };
         Ok(Self {
-            steps: steps(&history),
+            steps: steps(Plan::of_the_night(), &history),
             states: entered().collect(),
             transitions: entered().count(),
             status: text("status").context("DescribeExecution gave no status")?,
@@ -93,7 +94,7 @@ impl Timeline {
         }
         let cause = sentence(self.cause.as_deref()?);
         let failed = self.steps.iter().find(|step| matches!(step.state, StepState::Failed { .. })).filter(|_| !self.deliberate());
-        Some(failed.map_or(cause.clone(), |step| format!("{}: {cause}", step.node.title())))
+        Some(failed.map_or(cause.clone(), |step| format!("{}: {cause}", step.title)))
     }
 
     fn deliberate(&self) -> bool {
@@ -184,8 +185,8 @@ impl<'a> Live<'a> {
         let running = |step: &Step| step.state != StepState::NotReached;
         for (index, step) in timeline.steps.iter().enumerate() {
             let (bar, _) = &self.lines[index];
-            let over = timeline.ended()
-                || timeline.steps[index + 1..].iter().any(|later| later.node.waits_for().contains(&step.node) && running(later));
+            let over =
+                timeline.ended() || timeline.steps[index + 1..].iter().any(|later| later.after.contains(&step.node) && running(later));
             if step.state == StepState::Succeeded && over && !bar.is_finished() {
                 bar.finish();
                 self.progress.line(format!("  {}", describe(step)));
@@ -211,8 +212,7 @@ fn plain() -> ProgressStyle {
 }
 
 fn describe(step: &Step) -> String {
-    let title = step.node.title();
-    let padded = pad_str(&title, 22, console::Alignment::Left, None);
+    let padded = pad_str(&step.title, 22, console::Alignment::Left, None);
     let took = step.started_at.zip(step.ended_at).map(|(start, end)| end.duration_since(start).unsigned_abs());
     let took = took.map(written).unwrap_or_default();
     let tries = if step.tries > 1 { format!("  try {}", step.tries) } else { String::new() };
@@ -263,7 +263,7 @@ mod tests {
         let events = [event(1, 0, "TaskStateEntered", "ApplyFx"), event(2, 1, "TaskFailed", ""), failed];
         let cause = json!({"JobRunState": "FAILED", "ErrorMessage": "UnknownCurrency: XXX has no rate"}).to_string();
         let timeline = Timeline::read(&json!({"status": "FAILED", "error": "States.TaskFailed", "cause": cause}), &events).unwrap();
-        assert_eq!(timeline.cause().unwrap(), "Apply FX rates: UnknownCurrency: XXX has no rate");
+        assert_eq!(timeline.cause().unwrap(), "Apply FX: UnknownCurrency: XXX has no rate");
         assert_eq!(timeline.exit_code(), ExitCode::from(1));
     }
 
