@@ -75,7 +75,7 @@ def test_the_keyboard_reaches_each_night_once_and_not_each_step(nights: dict[str
     page = open_page()
     show(page, nights["failed"])
     stops = []
-    for _ in range(70):
+    for _ in range(45):
         page.keyboard.press("Tab")
         stops.append(page.evaluate("document.activeElement.closest('.grid') ? document.activeElement.title : ''"))
     titles = [title for title in stops if title]
