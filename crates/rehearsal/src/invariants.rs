@@ -522,7 +522,7 @@ struct Recorded {
 
 /// A night's record says PUBLISHED only when the warehouse holds that night.
 pub(crate) fn object_written(play: &mut Play<'_>, uri: &ObjectUri, body: &[u8]) {
-    if uri.bucket() != SITE || uri.key().strip_suffix(".json").is_none() {
+    if uri.bucket() != SITE || !uri.key().starts_with("nights/") || uri.key().strip_suffix(".json").is_none() {
         return;
     }
     let Ok(recorded) = serde_json::from_slice::<Recorded>(body) else {

@@ -92,7 +92,7 @@ impl StepFunctions {
             }
             ("lambda", "invoke") => self.invoke(scope, parameters, task).await,
             ("states", "startExecution") => self.call_ourselves(scope, Integration::Optimized, action, parameters),
-            ("aws-sdk:sfn", _) => self.call_ourselves(scope, Integration::Sdk, action, parameters),
+            ("aws-sdk:sfn", _) if !self.aws.is_scripted() => self.call_ourselves(scope, Integration::Sdk, action, parameters),
             (service, _) => {
                 if let Some(service) = service.strip_prefix("aws-sdk:") {
                     return self

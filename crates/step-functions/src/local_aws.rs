@@ -79,6 +79,16 @@ impl LocalAws {
         (authority.contains(':') && !authority.contains('/')).then(|| Self::At(authority.to_owned()))
     }
 
+    /// Whether a test's script answers for it, and for Step Functions as well.
+    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "there are no scripts but in tests"))]
+    pub(crate) fn is_scripted(&self) -> bool {
+        #[cfg(test)]
+        if let Self::Scripted(_) = self {
+            return true;
+        }
+        false
+    }
+
     /// One call of a service: its answer as a task gets it, or its error as a task fails with it.
     pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
         #[cfg(test)]

@@ -47,6 +47,7 @@ fn play(scenario: &Scenario) -> Expected {
         let started = Moment::now();
         let clock = Clock::Virtual(Instant(scenario.start.as_millisecond()), started);
         let world = Rc::new(World {
+            scenario: scenario.name.clone(),
             replies: RefCell::new(scenario.replies.iter().map(|reply| (reply.clone(), reply.times)).collect()),
             jobs: RefCell::default(),
             steps: RefCell::default(),
@@ -136,6 +137,7 @@ fn root() -> PathBuf {
 
 /// The local AWS of a scenario.
 struct World {
+    scenario: String,
     /// Each reply, and how often it is still to be given.
     replies: RefCell<Vec<(Reply, u32)>>,
     /// When each job ends, and how.
@@ -178,7 +180,7 @@ impl World {
     fn next(&self, state: &str) -> Reply {
         let mut replies = self.replies.borrow_mut();
         let next = replies.iter_mut().find(|(reply, left)| *left > 0 && reply.state == state);
-        let (reply, left) = next.unwrap_or_else(|| panic!("{state} calls its task once more than the scenario has replies"));
+        let (reply, left) = next.unwrap_or_else(|| panic!("{state} calls its task once more than {} has replies", self.scenario));
         *left -= 1;
         reply.clone()
     }
