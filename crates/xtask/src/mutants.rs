@@ -33,7 +33,7 @@ pub struct Arguments {
 const SAMPLE: usize = 80;
 
 /// What the copies are made of: the crates under test, and the files that their tests read.
-const COPIED: [&str; 6] = ["Cargo.toml", "Cargo.lock", ".cargo", "crates", "statemachine", "tests"];
+const COPIED: [&str; 7] = ["Cargo.toml", "Cargo.lock", ".cargo", "crates", "examples", "statemachine", "tests"];
 
 /// The form is parsed by one file that needs no AWS. On its own it is built in a second, with its crate in minutes.
 const FORM_ALONE: (&str, &str) = (
