@@ -379,7 +379,7 @@ fn a_build_that_changed_after_the_question_is_refused() {
 #[test]
 #[ignore = "needs the local AWS"]
 fn who_started_a_night_needs_another_and_that_one_may_hand_it_on() {
-    let night = AskedNight::start(&["--date", "2026-11-07", "--orders", "500", "--approvals", "1", "--started-by", BERG]);
+    let night = AskedNight::start(&["--date", "2026-10-31", "--orders", "500", "--approvals", "1", "--started-by", BERG]);
     press(night.link(BERG), &[("decision", "approve"), ("seen", "yes")]);
     assert!(night.is_waiting(), "the approval of who started it is not enough");
     press(night.link(OSEI), &[("decision", "hand-on"), ("to", LIND)]);
@@ -390,7 +390,7 @@ fn who_started_a_night_needs_another_and_that_one_may_hand_it_on() {
 
     let night = night.ended();
     night.assert_published();
-    let record: Value = serde_json::from_str(&fs::read_to_string(night.folder("site").join("nights/2026-11-07.json")).unwrap()).unwrap();
+    let record: Value = serde_json::from_str(&fs::read_to_string(night.folder("site").join("nights/2026-10-31.json")).unwrap()).unwrap();
     assert_eq!(record["answer"]["by"], "A. Berg, D. Lind");
 }
 
