@@ -66,6 +66,7 @@ fn stubbed() -> Rehearsal {
     });
     let rows = json!({"ResultSet": {"Rows": [{"Data": [{"VarCharValue": "_col0"}]}, {"Data": [{"VarCharValue": "48212"}]}]}});
     let answers = [
+        ("ClaimNight", vec![json!({"Attributes": {"claim": {"N": "1"}}})]),
         ("EnrichCurrency", vec![payload(json!({"effectiveDate": "2026-11-20", "currencies": ["EUR", "USD"]}))]),
         ("ReadStagedTable", vec![json!({"Table": {"StorageDescriptor": {"Columns": [], "Location": "s3://work/"}}})]),
         ("StartQualityRun", vec![json!({"RunId": "dqrun-1"})]),
