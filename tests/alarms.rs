@@ -24,10 +24,13 @@ const NOW: &str = "2026-11-21T05:30:00Z";
 
 #[test]
 fn every_alarm_fires_on_its_cause_and_is_quiet_without_it() {
-    let alarms = alarms(&Template::read());
+    let (template, dataset) = (Template::read(), Template::of_file("dataset.yaml"));
+    let (mut alarms, deadlines) = (alarms(&template), deadlines(&template));
     assert!(alarms.len() > 15, "{:?}", alarms.keys());
+    alarms.extend(self::alarms(&dataset));
+    assert!(alarms.contains_key("nightly-prod-dataset-orders-undelivered-starts"), "{:?}", alarms.keys());
     for (name, alarm) in &alarms {
-        let (calm, alarming) = cause(name, alarm);
+        let (calm, alarming) = cause(name, alarm, deadlines);
         assert_eq!(alarm.state(&calm), State::Ok, "{name} is quiet where all is well");
         assert_eq!(alarm.state(&alarming), State::Alarm, "{name} fires");
         // The same figures of another deployment, function or queue are none of its business.
@@ -41,7 +44,7 @@ fn every_function_that_fails_or_is_turned_away_raises_an_alarm() {
     let template = Template::read();
     let alarms = alarms(&template);
     for (_, function) in template.resources("AWS::Serverless::Function") {
-        let name = filled(&function["Properties"]["FunctionName"]);
+        let name = filled(&template, &function["Properties"]["FunctionName"]);
         for metric in ["Errors", "Throttles"] {
             let watched = ("AWS/Lambda", metric, &BTreeMap::from([("FunctionName".to_owned(), name.clone())]));
             assert!(alarms.values().any(|alarm| alarm.metric() == watched), "nobody hears of the {metric} of {name}");
@@ -51,12 +54,13 @@ fn every_function_that_fails_or_is_turned_away_raises_an_alarm() {
 
 #[test]
 fn every_alarm_tells_somebody_and_names_its_page() {
-    let template = Template::read();
+    let (template, dataset) = (Template::read(), Template::of_file("dataset.yaml"));
     let index = project::read("docs/runbook/README.md");
-    for (name, properties) in alarm_properties(&template) {
-        let topic = json!([{"Ref": "AlarmTopic"}]);
+    let of = |template, topic| alarm_properties(template).into_iter().map(move |(name, properties)| (template, topic, name, properties));
+    for (template, topic, name, properties) in of(&template, "AlarmTopic").chain(of(&dataset, "AlarmTopicArn")) {
+        let topic = json!([{"Ref": topic}]);
         assert_eq!((&properties["AlarmActions"], &properties["OKActions"]), (&topic, &topic), "{name}");
-        let description = description(&template, &properties);
+        let description = description(template, &properties);
         let page = description.rsplit_once(". Runbook, ").and_then(|(_, page)| page.strip_suffix('.'));
         let page = page.unwrap_or_else(|| panic!("{name} names no page: «{description}»"));
         assert!(index.contains(&format!("[{page}]({page}.md)")), "{name}: the runbook has no {page}");
@@ -87,24 +91,27 @@ enum State {
 
 /// One figure of a metric.
 #[derive(Debug, Clone)]
-struct Point {
-    namespace: String,
-    metric: String,
-    dimensions: BTreeMap<String, String>,
+pub(crate) struct Point {
+    pub(crate) namespace: String,
+    pub(crate) metric: String,
+    pub(crate) dimensions: BTreeMap<String, String>,
     at: Timestamp,
     value: f64,
 }
 
 impl Alarm {
-    fn of(properties: &Value) -> Self {
-        let text = |name: &str| filled(&properties[name]);
+    fn of(template: &Template, properties: &Value) -> Self {
+        let text = |name: &str| filled(template, &properties[name]);
         let whole = |name: &str| properties[name].as_i64();
         let dimensions = properties["Dimensions"].as_array().expect("an alarm has dimensions");
         let periods = whole("EvaluationPeriods").expect("it has periods");
         Self {
             namespace: text("Namespace"),
             metric: text("MetricName"),
-            dimensions: dimensions.iter().map(|dimension| (filled(&dimension["Name"]), filled(&dimension["Value"]))).collect(),
+            dimensions: dimensions
+                .iter()
+                .map(|dimension| (filled(template, &dimension["Name"]), filled(template, &dimension["Value"])))
+                .collect(),
             statistic: text("Statistic"),
             period: whole("Period").expect("it has a period"),
             periods,
@@ -172,7 +179,8 @@ impl Alarm {
 
 /// What leaves an alarm quiet, and what makes it fire. Our own figures come from the functions themselves, those of AWS are named and
 /// counted as its documentation says.
-fn cause(name: &str, alarm: &Alarm) -> (Vec<Point>, Vec<Point>) {
+fn cause(name: &str, alarm: &Alarm, deadlines: night_check::Deadlines) -> (Vec<Point>, Vec<Point>) {
+    let looked = |time: &str, night: &Night| looked(time, night, deadlines);
     let silence = alarm.missing == "breaching";
     match (alarm.namespace.as_str(), alarm.metric.as_str()) {
         ("NightlyWarehouse", "LateStarts") if silence => {
@@ -230,9 +238,14 @@ impl Subscriptions for Topic {
 }
 
 /// What `night-check` leaves for `CloudWatch` at that time of the day.
-fn looked(time: &str, night: &Night) -> Vec<Point> {
+fn looked(time: &str, night: &Night, deadlines: night_check::Deadlines) -> Vec<Point> {
     const OWNER: &str = "arn:aws:states:eu-central-1:111122223333:execution:nightly-prod-night:1";
-    let row = |status: &str| Registered { owner: OWNER.to_owned(), status: status.to_owned(), claimed_at: NOW.parse().expect("a time") };
+    let row = |status: &str| Registered {
+        owner: OWNER.to_owned(),
+        status: status.to_owned(),
+        claimed_at: NOW.parse().expect("a time"),
+        published_at: None,
+    };
     let (registered, until, confirmed) = match night {
         Night::Unclaimed => (None, "00:00:00", &[BERG][..]),
         Night::Published => (Some(row("PUBLISHED")), "23:00:00", &[BERG][..]),
@@ -248,11 +261,7 @@ fn looked(time: &str, night: &Night) -> Vec<Point> {
         subscriptions: Topic(confirmed),
         metrics: |line: &Value| lines.lock().expect("one thread").push(line.clone()),
         clock: ManualClock::at(format!("2026-11-21T{time}Z").parse::<Timestamp>().expect("a time")),
-        settings: night_check::Settings {
-            environment: "prod".to_owned(),
-            deadlines: deadlines(&Template::read()),
-            panel: Panel::new(&[BERG], 1).expect("a panel"),
-        },
+        settings: night_check::Settings { environment: "prod".to_owned(), deadlines, panel: Panel::new(&[BERG], 1).expect("a panel") },
     };
     at_once(night_check::handle(&ports, night_check::Request {})).expect("it can look");
     let lines = lines.lock().expect("one thread");
@@ -285,8 +294,14 @@ fn checked(at: &str, confirmed: &'static [&'static str]) -> Vec<Point> {
     lines.iter().flat_map(points).collect()
 }
 
+/// What both of them leave where all is well.
+pub(crate) fn written_by_checks() -> Vec<Point> {
+    let looked = looked("05:30:00", &Night::Published, deadlines(&Template::read()));
+    looked.into_iter().chain(checked("2026-11-20T16:00:00Z", &[BERG])).collect()
+}
+
 /// The figures that `CloudWatch` takes from a line in its embedded metric format.
-fn points(line: &Value) -> Vec<Point> {
+pub(crate) fn points(line: &Value) -> Vec<Point> {
     let at = line["_aws"]["Timestamp"].as_i64().and_then(|millis| Timestamp::from_millisecond(millis).ok()).expect("it says when");
     let mut points = Vec::new();
     for directive in line["_aws"]["CloudWatchMetrics"].as_array().expect("it has metrics") {
@@ -313,45 +328,40 @@ fn at_once<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn alarms(template: &Template) -> BTreeMap<String, Alarm> {
-    alarm_properties(template).into_iter().map(|(name, properties)| (name, Alarm::of(&properties))).collect()
+    alarm_properties(template).into_iter().map(|(name, properties)| (name, Alarm::of(template, &properties))).collect()
+}
+
+/// Every alarm's name in `CloudWatch`.
+pub(crate) fn names(template: &Template) -> BTreeSet<String> {
+    alarm_properties(template).into_iter().map(|(name, _)| name).collect()
 }
 
 /// Every alarm by its name in `CloudWatch`, those of loops among them.
 fn alarm_properties(template: &Template) -> Vec<(String, Value)> {
-    let single = template.resources("AWS::CloudWatch::Alarm").into_iter().map(|(_, alarm)| alarm.clone());
-    let loops = template.section("Resources").iter().filter(|(name, _)| name.starts_with("Fn::ForEach::")).flat_map(|(_, every)| {
-        let variable = every[0].as_str().expect("a loop has a variable");
-        let items: Vec<&str> = every[1].as_array().map(|items| items.iter().filter_map(Value::as_str).collect()).unwrap_or_default();
-        let bodies = every[2].as_object().expect("a loop has a body").values().filter(|body| body["Type"] == "AWS::CloudWatch::Alarm");
-        bodies.flat_map(move |body| items.clone().into_iter().map(move |item| with(body, variable, item))).collect::<Vec<_>>()
-    });
-    let all: Vec<_> = single.chain(loops).map(|alarm| (filled(&alarm["Properties"]["AlarmName"]), alarm["Properties"].clone())).collect();
+    let properties = template.resources_of_loops_too("AWS::CloudWatch::Alarm").into_iter().map(|mut alarm| alarm["Properties"].take());
+    let all: Vec<_> = properties.map(|properties| (filled(template, &properties["AlarmName"]), properties)).collect();
     let names: BTreeSet<_> = all.iter().map(|(name, _)| name).collect();
     assert_eq!(names.len(), all.len(), "each alarm has a name of its own");
     all
 }
 
-/// A loop's body for one of its items.
-fn with(body: &Value, variable: &str, item: &str) -> Value {
-    match body {
-        Value::String(text) => text.replace(&format!("${{{variable}}}"), item).into(),
-        Value::Array(items) => items.iter().map(|value| with(value, variable, item)).collect(),
-        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), with(value, variable, item))).collect(),
-        other => other.clone(),
-    }
-}
-
-/// A text of the template, in the stack `nightly-prod` of the environment `prod`.
-fn filled(value: &Value) -> String {
+/// A text of the template, in the stack `nightly-prod` of the environment `prod`, for the dataset `orders`.
+fn filled(template: &Template, value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Object(function) => match function.iter().next().map(|(name, argument)| (name.as_str(), argument)) {
-            Some(("Fn::Sub", Value::String(text))) => text.replace("${AWS::StackName}", "nightly-prod"),
+            Some(("Fn::Sub", Value::String(text))) => {
+                text.replace("${AWS::StackName}", "nightly-prod").replace("${Stack}", "nightly-prod").replace("${Name}", "orders")
+            }
+            Some(("Fn::GetAtt", Value::Array(parts))) => {
+                let [resource, attribute] = &[filled(template, &parts[0]), filled(template, &parts[1])];
+                filled(template, &template.properties(resource)[attribute])
+            }
             Some(("Ref", Value::String(name))) if name == "Environment" => "prod".to_owned(),
             // The name of a function is what a reference to it gives.
-            Some(("Ref", Value::String(name))) => filled(&Template::read().properties(name)["FunctionName"]),
+            Some(("Ref", Value::String(name))) => filled(template, &template.properties(name)["FunctionName"]),
             // Scheduled.
-            Some(("Fn::If", Value::Array(parts))) => filled(&parts[1]),
+            Some(("Fn::If", Value::Array(parts))) => filled(template, &parts[1]),
             other => panic!("{other:?} is no text here"),
         },
         other => panic!("{other} is no text"),
@@ -360,7 +370,7 @@ fn filled(value: &Value) -> String {
 
 fn description(template: &Template, properties: &Value) -> String {
     let description = &properties["AlarmDescription"];
-    let Some(found) = description.get("Fn::FindInMap") else { return filled(description) };
-    let names: Vec<String> = found.as_array().expect("three names").iter().map(filled).collect();
-    filled(&template.section("Mappings")[&names[0]][&names[1]][&names[2]])
+    let Some(found) = description.get("Fn::FindInMap") else { return filled(template, description) };
+    let names: Vec<String> = found.as_array().expect("three names").iter().map(|name| filled(template, name)).collect();
+    filled(template, &template.section("Mappings")[&names[0]][&names[1]][&names[2]])
 }

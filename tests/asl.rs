@@ -1,6 +1,7 @@
 //! The definitions as data, and the few of Step Functions' rules that reading them takes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 
 use jsonata_core::evaluator::Evaluator;
 use jsonata_core::value::JValue;
@@ -19,7 +20,13 @@ pub(crate) struct Machine {
 
 pub(crate) const NIGHT: Machine = Machine { logical_name: "Night", file: "statemachine/nightly-warehouse.asl.json" };
 pub(crate) const QUESTION: Machine = Machine { logical_name: "Question", file: "statemachine/question.asl.json" };
-pub(crate) const MACHINES: [Machine; 2] = [NIGHT, QUESTION];
+pub(crate) const BACKFILL: Machine = Machine { logical_name: "Backfill", file: "statemachine/backfill.asl.json" };
+/// What `dataset.yaml` makes one of for each dataset.
+pub(crate) const DATASET: Machine = Machine { logical_name: "Build", file: "statemachine/dataset.asl.json" };
+/// Those of `template.yaml`.
+pub(crate) const MACHINES: [Machine; 3] = [NIGHT, QUESTION, BACKFILL];
+/// All of them.
+pub(crate) const DEFINITIONS: [Machine; 4] = [NIGHT, QUESTION, BACKFILL, DATASET];
 
 impl Machine {
     /// The definition as it is in the repository, before any substitution.
@@ -34,13 +41,24 @@ impl Machine {
     }
 
     /// The definition as deployed: numbers stand for the placeholders that are numbers, each other placeholder for itself.
-    pub(crate) fn deployed(self, numbers: &[(&str, u32)]) -> Value {
-        let defaults =
-            [("ApprovalTimeoutSeconds", 3600), ("ApprovalExtensionSeconds", 900), ("ApprovalWatchMinutes", 5), ("QualityPollSeconds", 10)];
-        let numbers: BTreeMap<_, _> = defaults.iter().chain(numbers).copied().collect();
+    pub(crate) fn deployed(self, values: &[(&str, &dyn Display)]) -> Value {
+        let defaults: [(&str, &dyn Display); 11] = [
+            ("ApprovalTimeoutSeconds", &3600),
+            ("ApprovalExtensionSeconds", &900),
+            ("ApprovalWatchMinutes", &5),
+            ("QualityPollSeconds", &10),
+            ("NightsAtOnce", &1),
+            ("AllowedFlags", &""),
+            ("LateDays", &7),
+            ("MaximumMalformedRows", &0),
+            ("MaximumMegabytes", &64),
+            ("SettleSeconds", &60),
+            ("OwnerPollSeconds", &60),
+        ];
+        let values: BTreeMap<_, _> = defaults.iter().chain(values).copied().collect();
         let mut text = project::read(self.file);
         for name in self.placeholders() {
-            let value = numbers.get(name.as_str()).map_or(name.clone(), ToString::to_string);
+            let value = values.get(name.as_str()).map_or(name.clone(), ToString::to_string);
             text = text.replace(&format!("${{{name}}}"), &value);
         }
         serde_json::from_str(&text).expect("a definition is JSON after substitution")
@@ -53,8 +71,8 @@ pub(crate) fn definition() -> Value {
 }
 
 /// The night's definition as deployed.
-pub(crate) fn deployed(numbers: &[(&str, u32)]) -> Value {
-    NIGHT.deployed(numbers)
+pub(crate) fn deployed(values: &[(&str, &dyn Display)]) -> Value {
+    NIGHT.deployed(values)
 }
 
 /// A state with its name; a name is unique in its definition, branches included.
@@ -83,20 +101,20 @@ impl<'a> State<'a> {
     }
 }
 
-/// All states, those in branches after the Parallel that holds them.
+/// All states, those of a Parallel's branches and of a Map's processor after the one that holds them.
 pub(crate) fn states(machine: &Value) -> Vec<State<'_>> {
     let mut all = Vec::new();
     for (name, fields) in machine["States"].as_object().expect("a machine has states") {
         let state = State { name, fields: fields.as_object().expect("a state is an object") };
         all.push(state);
-        for branch in state.list("Branches") {
-            all.extend(states(branch));
+        for inner in state.list("Branches").iter().chain(state.fields.get("ItemProcessor")) {
+            all.extend(states(inner));
         }
     }
     all
 }
 
-/// The state of that name, in a branch or outside.
+/// The state of that name, inside another or outside.
 pub(crate) fn state<'a>(machine: &'a Value, name: &str) -> State<'a> {
     states(machine).into_iter().find(|state| state.name == name).unwrap_or_else(|| panic!("there is no state {name}"))
 }
@@ -189,7 +207,7 @@ fn whole(value: Value) -> Value {
     }
 }
 
-/// Where a Choice goes, its rule's `Assign` carried out.
+/// Where a Choice goes, the `Assign` of its rule carried out, or its own where none applies.
 pub(crate) fn choose(state: State<'_>, scope: &mut Scope) -> Result<String, String> {
     for rule in state.list("Choices") {
         match scope.evaluate(&rule["Condition"])? {
@@ -201,5 +219,6 @@ pub(crate) fn choose(state: State<'_>, scope: &mut Scope) -> Result<String, Stri
             other => return Err(format!("{}: the condition is {other}, no boolean", state.name)),
         }
     }
+    scope.assign(state.fields.get("Assign").unwrap_or(&json!({})))?;
     Ok(state.text("Default").ok_or_else(|| format!("{}: nothing applies", state.name))?.to_owned())
 }

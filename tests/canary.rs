@@ -108,7 +108,7 @@ impl House {
         }));
         let request: approval_request::Request = request.unwrap();
         self.written.add("debug", &format!("{request:?}"));
-        if let Err(error) = approval_request::handle(&ports, request).await {
+        if let Err(error) = approval_request::handle(&ports, approval_request::Event::Ask(Box::new(request))).await {
             let diagnostic = nightly_lambda::diagnostic(&error);
             self.written.add("errors", &format!("{error:?}\n{error}\n{} {}", diagnostic.error_type, diagnostic.error_message));
         }

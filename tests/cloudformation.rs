@@ -11,7 +11,11 @@ pub(crate) struct Template(Value);
 
 impl Template {
     pub(crate) fn read() -> Self {
-        Self(long_form(yaml_serde::from_str(&project::read("template.yaml")).expect("the template is YAML")))
+        Self::of_file("template.yaml")
+    }
+
+    pub(crate) fn of_file(file: &str) -> Self {
+        Self(long_form(yaml_serde::from_str(&project::read(file)).expect("a template is YAML")))
     }
 
     pub(crate) fn parameters(&self) -> &Map<String, Value> {
@@ -29,6 +33,20 @@ impl Template {
     /// The resources of a type, by their logical names. Loops are left out.
     pub(crate) fn resources<'a>(&'a self, kind: &str) -> Vec<(&'a str, &'a Value)> {
         self.all_resources().filter(|(_, resource)| resource["Type"] == kind).collect()
+    }
+
+    /// The resources of a type, each item of a loop (`Fn::ForEach`) as a resource of its own.
+    pub(crate) fn resources_of_loops_too(&self, kind: &str) -> Vec<Value> {
+        let single = self.resources(kind).into_iter().map(|(_, resource)| resource.clone());
+        let loops = self.section("Resources").iter().filter(|(name, _)| name.starts_with("Fn::ForEach::")).map(|(_, every)| every);
+        let unrolled = loops.flat_map(|every| {
+            let variable = every[0].as_str().expect("a loop has a variable");
+            // A loop over a parameter has as many as its deployment says.
+            let items = every[1].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let bodies = || every[2].as_object().expect("a loop has a body").values().filter(|body| body["Type"] == kind);
+            items.flat_map(move |item| bodies().map(move |body| body_for(body, variable, item)))
+        });
+        single.chain(unrolled).collect()
     }
 
     pub(crate) fn all_resources(&self) -> impl Iterator<Item = (&str, &Value)> {
@@ -66,6 +84,16 @@ impl Template {
             }
         }
         self.all_resources().flat_map(|(name, resource)| below(resource).into_iter().map(move |statement| (name, statement))).collect()
+    }
+}
+
+/// A loop's body for one of its items.
+fn body_for(body: &Value, variable: &str, item: &str) -> Value {
+    match body {
+        Value::String(text) => text.replace(&format!("${{{variable}}}"), item).into(),
+        Value::Array(items) => items.iter().map(|value| body_for(value, variable, item)).collect(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), body_for(value, variable, item))).collect(),
+        other => other.clone(),
     }
 }
 

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::asl::{self, MACHINES, State, state, states};
+use crate::asl::{self, DEFINITIONS, State, state, states};
 use crate::cloudformation::Template;
 use crate::integrations::{Integration, RESERVED_ERRORS};
 use crate::project;
 
 #[test]
 fn every_retry_is_bounded_spread_out_and_capped() {
-    let definitions = MACHINES.map(asl::Machine::definition);
+    let definitions = DEFINITIONS.map(asl::Machine::definition);
     for task in definitions.iter().flat_map(tasks) {
         assert!(!task.list("Retry").is_empty(), "{} retries nothing", task.name);
         for rule in task.list("Retry") {
@@ -25,7 +25,7 @@ fn every_retry_is_bounded_spread_out_and_capped() {
 
 #[test]
 fn every_error_that_is_matched_is_one_that_can_come() {
-    let definitions = MACHINES.map(asl::Machine::definition);
+    let definitions = DEFINITIONS.map(asl::Machine::definition);
     let text = project::architecture("### Functions");
     let ours: BTreeSet<&str> = error_names(&text).into_iter().collect();
     for task in definitions.iter().flat_map(tasks) {
@@ -48,14 +48,17 @@ fn every_error_that_is_matched_is_one_that_can_come() {
 #[test]
 fn the_named_endings_are_those_that_people_are_told_about() {
     let text = project::architecture("### Functions");
-    let promised = text.lines().find(|line| line.starts_with("Error names")).and_then(|line| line.split("(Fail states)").next());
-    let promised: BTreeSet<&str> = project::code_words(promised.expect("ARCHITECTURE.md lists the Fail states")).into_iter().collect();
-    let definition = asl::definition();
-    let fails: Vec<State<'_>> = states(&definition).into_iter().filter(|state| state.kind() == "Fail").collect();
-    assert_eq!(fails.iter().map(|fail| fail.text("Error").expect("a Fail state names its error")).collect::<BTreeSet<_>>(), promised);
-    for fail in fails {
-        assert_eq!(fail.text("Error"), Some(fail.name), "a Fail state is called what its error is called");
-        assert!(fail.fields.contains_key("Cause"), "{}", fail.name);
+    let line = text.lines().find(|line| line.starts_with("Error names")).expect("ARCHITECTURE.md lists the error names");
+    for (machine, place) in [(asl::NIGHT, "(Fail states of the night)"), (asl::BACKFILL, "(Fail states of the backfill)")] {
+        let promised = line.split(';').find_map(|part| part.trim().strip_suffix(place)).unwrap_or_else(|| panic!("{place} are listed"));
+        let promised: BTreeSet<&str> = project::code_words(promised).into_iter().collect();
+        let definition = machine.definition();
+        let fails: Vec<State<'_>> = states(&definition).into_iter().filter(|state| state.kind() == "Fail").collect();
+        assert_eq!(fails.iter().map(|fail| fail.text("Error").expect("a Fail state names its error")).collect::<BTreeSet<_>>(), promised);
+        for fail in fails {
+            assert_eq!(fail.text("Error"), Some(fail.name), "a Fail state is called what its error is called");
+            assert!(fail.fields.contains_key("Cause"), "{}", fail.name);
+        }
     }
 }
 
@@ -79,7 +82,7 @@ fn a_failed_job_or_function_stays_failed_so_that_redrive_can_go_on_from_it() {
 
 #[test]
 fn what_only_people_can_put_right_is_not_tried_again() {
-    let definitions = MACHINES.map(asl::Machine::definition);
+    let definitions = DEFINITIONS.map(asl::Machine::definition);
     for task in definitions.iter().flat_map(tasks).filter(|task| task.resource() == Some("lambda:invoke.waitForTaskToken")) {
         for rule in task.list("Retry") {
             let names: Vec<&str> = rule["ErrorEquals"].as_array().expect("a rule matches names").iter().filter_map(Value::as_str).collect();
@@ -125,6 +128,39 @@ fn a_night_is_claimed_before_anything_is_built_and_checked_right_before_it_is_pu
 }
 
 #[test]
+fn an_approval_of_many_nights_is_taken_only_as_step_functions_tells_it() {
+    let definition = asl::definition();
+    let all = states(&definition);
+    let lead_to = |target: &str| -> BTreeSet<&str> {
+        all.iter().filter(|state| successors(&definition["States"][state.name]).contains(&target)).map(|state| state.name).collect()
+    };
+    assert_eq!(lead_to("WaiveApproval"), BTreeSet::from(["ApprovalNeeded", "BatchApprovalCounts"]));
+    assert_eq!(lead_to("BatchApprovalCounts"), BTreeSet::from(["ReadBatchApproval"]));
+    assert_eq!(lead_to("ReadBatchApproval"), BTreeSet::from(["ApprovalNeeded"]), "nothing is published that hasn't passed the gate");
+}
+
+#[test]
+fn a_backfill_asks_and_reads_before_it_starts_anything_and_no_night_stops_another() {
+    let definition = asl::BACKFILL.definition();
+    let all = states(&definition);
+    let lead_to = |target: &str| -> BTreeSet<&str> {
+        all.iter().filter(|state| successors(&Value::Object(state.fields.clone())).contains(&target)).map(|state| state.name).collect()
+    };
+    assert_eq!(lead_to("BuildNights"), BTreeSet::from(["ChooseNights", "BatchDecision"]));
+    assert_eq!(lead_to("AskOnce"), BTreeSet::from(["ChooseNights"]));
+    assert_eq!(lead_to("ChooseNights"), BTreeSet::from(["ReadNights"]));
+    assert_eq!(lead_to("ReadNights"), BTreeSet::from(["CheckInput"]));
+    for night in ["BuildNight", "SeeHowItEnded"] {
+        assert_eq!(state(&definition, night).list("Catch")[0]["ErrorEquals"], json!(["States.ALL"]), "{night}");
+    }
+    // A night that has the time that it may take ends by itself, and says so.
+    let limit = |value: &Value| value["TimeoutSeconds"].as_u64().expect("it is limited");
+    let longest = Template::read().parameters()["ApprovalTimeoutSeconds"]["MaxValue"].as_u64().expect("the approval's time is limited");
+    assert!(limit(&definition["States"]["AskOnce"]) > longest + 600);
+    assert!(limit(&json!(state(&definition, "BuildNight").fields)) > limit(&asl::definition()));
+}
+
+#[test]
 fn an_answer_to_a_question_is_no_error() {
     let definition = asl::QUESTION.definition();
     let fails: Vec<&str> = states(&definition).iter().filter(|state| state.kind() == "Fail").map(|state| state.name).collect();
@@ -139,7 +175,7 @@ fn the_verdict_of_the_quality_gate_is_never_asked_for_again() {
     let after = successors(
         state(&definition, "ReadQualityResult").fields.get("Next").map(|_| &definition["States"]["QualityGate"]).expect("it goes on"),
     );
-    assert_eq!(after.into_iter().collect::<BTreeSet<_>>(), BTreeSet::from(["ManualApproval", "QualityFailed"]));
+    assert_eq!(after.into_iter().collect::<BTreeSet<_>>(), BTreeSet::from(["ApprovalNeeded", "QualityFailed"]));
     assert_eq!(state(&definition, "QualityGate").text("Default"), Some("QualityFailed"));
 }
 
@@ -197,10 +233,12 @@ fn successors(fields: &Value) -> Vec<&str> {
     ["Next", "Default"].iter().filter_map(|field| fields.get(field)?.as_str()).chain(by_rule).collect()
 }
 
-/// The names of the paragraph that lists all errors.
+/// The names of the paragraphs that list all errors.
 fn error_names(text: &str) -> Vec<&str> {
-    let paragraph = text.lines().find(|line| line.starts_with("Error names")).expect("ARCHITECTURE.md lists the error names");
-    project::code_words(paragraph)
+    let paragraphs: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("Error names") || line.starts_with("Names of a dataset's")).collect();
+    assert_eq!(paragraphs.len(), 2, "ARCHITECTURE.md lists the error names");
+    paragraphs.into_iter().flat_map(project::code_words).collect()
 }
 
 fn tasks(machine: &Value) -> impl Iterator<Item = State<'_>> {

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::asl::{self, QUESTION, Scope, State, choose, deployed, state};
+use crate::asl::{self, BACKFILL, QUESTION, Scope, State, choose, deployed, state};
 use crate::project;
 
 const STARTED_AT: &str = "2026-11-21T01:00:03.123Z";
@@ -41,6 +41,21 @@ fn a_run_date_is_a_day_that_is_over_or_the_night_does_not_start() {
 }
 
 #[test]
+fn a_notice_is_about_the_date_that_the_definition_builds() {
+    for case in cases::<RunDateCase>("run-dates") {
+        let execution = nightly_domain::execution::Execution {
+            arn: "arn:of:night-1".to_owned(),
+            state_machine_arn: "arn:of:night".to_owned(),
+            started_at: STARTED_AT.parse().expect("an instant"),
+            input: case.input.to_string(),
+            redrives: 0,
+            ending: None,
+        };
+        assert_eq!(execution.run_date().map(|date| date.to_string()), case.run_date, "{}", case.name);
+    }
+}
+
+#[test]
 fn an_input_that_is_no_object_builds_the_day_before() {
     let definition = deployed(&[]);
     for input in [json!([]), json!("2026-11-20"), json!(7), Value::Null] {
@@ -72,23 +87,29 @@ fn whoever_began_the_night_is_named_by_themselves_or_by_the_schedule() {
 struct FlagCase {
     name: String,
     input: Value,
+    /// The stack's parameter.
+    #[serde(default)]
+    allowed: String,
     force: Option<bool>,
+    #[serde(default)]
+    skipped: Vec<String>,
     refused: Option<String>,
 }
 
 #[test]
-fn force_is_true_or_false_or_the_night_does_not_start() {
-    let definition = deployed(&[]);
+fn a_flag_is_true_or_false_and_allowed_or_the_night_does_not_start() {
     for case in cases::<FlagCase>("flags") {
+        let definition = deployed(&[("AllowedFlags", &case.allowed)]);
         let mut scope = Scope::new(json!({"input": case.input, "context": {"Execution": {"Name": "night-1", "StartTime": STARTED_AT}}}));
         scope.assign(&state(&definition, "ResolveRun").fields["Assign"]).expect(&case.name);
         let next = choose(state(&definition, "CheckFlags"), &mut scope).expect(&case.name);
         match (case.force, case.refused) {
             (Some(force), None) => {
                 assert_eq!((next.as_str(), &scope.variables["force"]), ("ClaimNight", &json!(force)), "{}", case.name);
+                assert_eq!(scope.variables["skipped"], json!(case.skipped), "{}", case.name);
             }
             (None, Some(said)) => {
-                assert_eq!(next, "InvalidFlag", "{}", case.name);
+                assert!(["InvalidFlag", "FlagNotAllowed"].contains(&next.as_str()), "{}: {next}", case.name);
                 assert!(cause(&definition, &next, &scope).contains(&said), "{}: {}", case.name, cause(&definition, &next, &scope));
             }
             _ => panic!("{}: a case has either a flag or what is refused", case.name),
@@ -148,7 +169,7 @@ fn more_time_leaves_at_least_half_of_it_for_the_first_deadline() {
     for (timeout, extension, given) in
         [(3600, 900, 900), (3600, 0, 0), (3600, 1800, 1800), (3600, 7200, 1800), (31, 900, 15), (30, 900, 15)]
     {
-        let definition = deployed(&[("ApprovalTimeoutSeconds", timeout), ("ApprovalExtensionSeconds", extension)]);
+        let definition = deployed(&[("ApprovalTimeoutSeconds", &timeout), ("ApprovalExtensionSeconds", &extension)]);
         let payload = &state(&definition, "ManualApproval").fields["Arguments"]["Payload"];
         assert_eq!(night().evaluate(&payload["extensionSeconds"]).expect("it evaluates"), json!(given), "{extension} of {timeout} seconds");
     }
@@ -272,7 +293,7 @@ fn three_beats_fit_into_a_heartbeat_or_the_whole_question_does() {
     for (timeout, minutes, heartbeat) in
         [(3600, 5, 1800), (3600, 15, 2700), (1800, 5, 900), (1800, 15, 1799), (600, 5, 599), (60, 1, 59), (30, 15, 29), (14400, 1, 7200)]
     {
-        let definition = deployed(&[("ApprovalTimeoutSeconds", timeout), ("ApprovalWatchMinutes", minutes)]);
+        let definition = deployed(&[("ApprovalTimeoutSeconds", &timeout), ("ApprovalWatchMinutes", &minutes)]);
         let seconds = |field: &str| night().evaluate(&state(&definition, "ManualApproval").fields[field]).expect("it evaluates");
         assert_eq!(seconds("TimeoutSeconds"), json!(timeout));
         assert_eq!(seconds("HeartbeatSeconds"), json!(heartbeat), "{timeout} seconds, watched every {minutes} minutes");
@@ -299,6 +320,170 @@ fn a_question_is_handed_over_as_it_was_put_and_what_it_leaves_out_is_left_out() 
         assert_eq!(value(&ask.fields["Arguments"]["Payload"]), case.payload, "{}", case.name);
         assert_eq!(value(&ask.fields["TimeoutSeconds"]), case.payload["timeoutSeconds"], "{}", case.name);
         assert_eq!(value(&ask.fields["HeartbeatSeconds"]), json!(case.heartbeat_seconds), "{}", case.name);
+    }
+}
+
+#[test]
+fn whatever_dates_a_question_covers_approval_request_takes_and_shows_or_nobody_is_asked() {
+    let ask = |dates: Value| {
+        let states = json!({
+            "input": {"question": "Build?", "consequence": "They are published.", "facts": [], "runDates": dates},
+            "context": {"Task": {"Token": "token"}, "Execution": {"Id": "arn:aws:states:eu-central-1:123456789012:execution:question:1"}},
+        });
+        let scope = Scope::new(states).with("approvalId", json!("6f3c1d9e-0000-4000-8000-000000000000"));
+        scope.evaluate(&state(&QUESTION.deployed(&[]), "Ask").fields["Arguments"]["Payload"])
+    };
+    // As many as a backfill takes are no more lines than a question may have, and no line is longer than it may be.
+    let begin = jiff::civil::date(2023, 12, 31);
+    let year: Vec<String> = begin.series(jiff::Span::new().days(1)).take(366).map(|date| date.to_string()).collect();
+    let payload = ask(json!(year)).expect("it evaluates");
+    let facts = payload["request"]["facts"].as_array().expect("facts");
+    assert_eq!(facts.len(), 13);
+    let shown: Vec<String> = facts
+        .iter()
+        .flat_map(|fact| {
+            let month = fact["name"].as_str().expect("a name").rsplit(' ').next().expect("a month").to_owned();
+            let days = fact["value"].as_str().expect("days").to_owned();
+            assert!(fact["name"].as_str().is_some_and(|name| name.chars().count() <= 60) && days.chars().count() <= 200);
+            days.split(", ").map(|day| format!("{month}-{day}")).collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(shown, year);
+    assert!(ask(json!([20_261_120])).is_err(), "what is no text can't be shown");
+}
+
+#[derive(Deserialize)]
+struct BackfillCase {
+    name: String,
+    input: Value,
+    called: Option<String>,
+    dates: Option<Vec<String>>,
+    refused: Option<String>,
+}
+
+#[test]
+fn a_backfill_begins_only_with_what_it_can_mean() {
+    let definition = BACKFILL.deployed(&[("NightsAtOnce", &2)]);
+    for case in cases::<BackfillCase>("backfills") {
+        let name = case.called.unwrap_or_else(|| "backfill-1".to_owned());
+        let mut scope = Scope::new(json!({"input": case.input, "context": {"Execution": {"Name": name, "StartTime": STARTED_AT}}}));
+        scope.assign(&state(&definition, "ReadInput").fields["Assign"]).expect(&case.name);
+        let next = choose(state(&definition, "CheckInput"), &mut scope).expect(&case.name);
+        match (case.dates, case.refused) {
+            (Some(dates), None) => {
+                assert_eq!(next, "ReadNights", "{}", case.name);
+                assert_eq!(scope.evaluate(&state(&definition, "ReadNights").fields["Items"]), Ok(json!(dates)), "{}", case.name);
+            }
+            (None, Some(said)) => {
+                assert_eq!(next, "InvalidBackfill", "{}", case.name);
+                let cause = cause(&definition, &next, &scope);
+                assert!(cause.contains(&said) && cause.ends_with("Nothing was started."), "{}: {cause}", case.name);
+            }
+            _ => panic!("{}: a case has either dates or what is refused", case.name),
+        }
+    }
+}
+
+#[test]
+fn which_dates_a_backfill_builds_is_a_matter_of_their_status() {
+    let definition = BACKFILL.deployed(&[]);
+    let statuses = ["NONE", "RUNNING", "BUILT", "PUBLISHED", "FAILED", "TIMED_OUT", "ABORTED", "QUALITY_FAILED", "REJECTED", "EXPIRED"];
+    let dates: Vec<String> = (1..=statuses.len()).map(|day| format!("2026-11-{day:02}")).collect();
+    let rows: Vec<Value> = statuses.iter().zip(&dates).map(|(status, date)| json!({"runDate": date, "status": status})).collect();
+    for (which, order, built) in [
+        ("missing", "OLDEST_FIRST", vec!["NONE", "RUNNING", "BUILT"]),
+        ("failed", "OLDEST_FIRST", statuses[4..].to_vec()),
+        ("all", "OLDEST_FIRST", statuses.to_vec()),
+        ("all", "NEWEST_FIRST", statuses.iter().rev().copied().collect()),
+    ] {
+        let mut scope = Scope::new(json!({"result": rows})).with("which", json!(which)).with("order", json!(order));
+        scope.assign(&state(&definition, "ReadNights").fields["Assign"]).expect(which);
+        let chosen = scope.evaluate(&state(&definition, "BuildNights").fields["Items"]).expect(which);
+        let chosen: Vec<&str> = chosen.as_array().expect("a list").iter().filter_map(|date| date["status"].as_str()).collect();
+        assert_eq!(chosen, built, "{which}");
+    }
+}
+
+#[test]
+fn the_summary_of_as_many_dates_as_a_backfill_takes_fits_into_an_output() {
+    const OUTPUT_BYTES: usize = 262_144;
+    let definition = BACKFILL.deployed(&[]);
+    let (name, machine) = ("n".repeat(69), "m".repeat(80));
+    let dates: Vec<Value> = (0..366).map(|_| json!({"runDate": "2026-11-20", "status": "NONE", "runs": true})).collect();
+    // Each character takes as many bytes as one can.
+    let failed = json!({
+        "ExecutionArn": format!("arn:aws-us-gov:states:us-gov-west-1:123456789012:execution:{machine}:2026-11-20-{name}"),
+        "Status": "TIMED_OUT", "Error": "PublishedCountMismatch", "Cause": "\u{10ffff}".repeat(5000),
+    });
+    let states = json!({"input": {"runDate": "2026-11-20", "status": "NONE"}, "result": failed});
+    let scope = Scope::new(states).with("dates", json!(dates)).with("name", json!(name));
+    let one = scope.evaluate(&state(&definition, "SeeHowItEnded").fields["Output"]).expect("it evaluates");
+    assert!(one["cause"].as_str().is_some_and(|cause| cause.chars().count() > 85), "{one}");
+    let together = json!(vec![one; 366]).to_string();
+    assert!(together.len() + 1000 < OUTPUT_BYTES, "{}", together.len());
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct BatchApprovalCase {
+    name: String,
+    status: Option<String>,
+    asked: Option<Value>,
+    verdict: Option<Value>,
+    #[serde(default)]
+    counts: bool,
+    problem: Option<String>,
+}
+
+#[test]
+fn an_approval_of_many_nights_counts_for_each_that_was_shown() {
+    const ASKED: &str = "arn:of:question:backfill-1";
+    let definition = deployed(&[]);
+    for case in cases::<BatchApprovalCase>("batch-approvals") {
+        let text = |given: Option<String>, otherwise: &str| given.unwrap_or_else(|| otherwise.to_owned());
+        let asked = case.asked.unwrap_or_else(|| json!({"runDates": ["2026-11-19", "2026-11-20"], "startedBy": "a.berg@nordvik.example"}));
+        let verdict = case.verdict.unwrap_or_else(|| json!({"decision": "APPROVED", "by": "B. Osei", "at": "2026-11-21T02:00:00Z"}));
+        let described = json!({
+            "StateMachineArn": "QuestionStateMachine",
+            "Status": text(case.status, "SUCCEEDED"),
+            "Name": "backfill-1",
+            "Input": asked.to_string(),
+            "Output": verdict.to_string(),
+        });
+        let scope = night().with("startedBy", json!("a.berg@nordvik.example")).with("batchApproval", json!(ASKED));
+        let mut scope = after(&definition, "ReadBatchApproval", scope, &described);
+        let next = choose(state(&definition, "BatchApprovalCounts"), &mut scope).expect(&case.name);
+        if case.counts {
+            assert_eq!(next, "WaiveApproval", "{}", case.name);
+            let waiver = json!({"kind": "BATCH", "executionArn": ASKED, "by": "B. Osei", "at": "2026-11-21T02:00:00Z"});
+            assert_eq!(scope.variables["waiver"], waiver, "{}", case.name);
+        } else {
+            assert_eq!(next, "BatchApprovalInvalid", "{}", case.name);
+            let (cause, problem) = (cause(&definition, &next, &scope), case.problem.expect("it says why not"));
+            assert!(
+                cause.contains(&problem) && cause.ends_with("Nothing was published for 2026-11-20, and nobody was asked."),
+                "{}: {cause}",
+                case.name
+            );
+        }
+    }
+}
+
+#[test]
+fn an_approval_of_many_nights_counts_once_for_each() {
+    let definition = deployed(&[("QuestionStateMachine", &"arn:stateMachine:question")]);
+    for (run_id, question, next) in [
+        ("2026-11-20-backfill-1", "arn:execution:question:backfill-1", "ClaimNight"),
+        ("night-1", "", "ClaimNight"),
+        ("night-1", "arn:execution:question:backfill-1", "BatchApprovalInvalid"),
+        ("2026-11-19-backfill-1", "arn:execution:question:backfill-1", "BatchApprovalInvalid"),
+        ("2026-11-20-backfill-1", "arn:execution:backfill:backfill-1", "BatchApprovalInvalid"),
+        ("2026-11-20-backfill-1", "backfill-1", "BatchApprovalInvalid"),
+        ("backfill-1", "arn:execution:question:backfill-1", "BatchApprovalInvalid"),
+    ] {
+        let scope = night().with("runId", json!(run_id)).with("batchApproval", json!(question));
+        let mut scope = scope.with("unclear", json!([])).with("skipped", json!([]));
+        assert_eq!(choose(state(&definition, "CheckFlags"), &mut scope).expect(run_id), next, "{run_id}, {question}");
     }
 }
 
@@ -341,8 +526,10 @@ struct CountCase {
 fn what_was_published_is_what_was_approved() {
     let definition = deployed(&[]);
     for case in cases::<CountCase>("counts") {
-        let scope =
-            night().with("verdict", json!({"decision": "APPROVED", "orderLines": case.order_lines})).with("quality", json!({"score": 1}));
+        let scope = night()
+            .with("verdict", json!({"decision": "APPROVED", "orderLines": case.order_lines}))
+            .with("quality", json!({"score": 1}))
+            .with("skipped", json!([]));
         let mut scope = after(&definition, "ReadCount", scope, &json!({"ResultSet": {"Rows": case.rows}}));
         scope.states = json!({"context": {"Execution": {"Id": "arn:aws:states:eu-central-1:123456789012:execution:night:night-1"}}});
         let next = choose(state(&definition, "CountAgrees"), &mut scope).expect(&case.name);

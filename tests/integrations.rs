@@ -1,4 +1,4 @@
-//! What the definition calls, and what that asks of the role and of the rules for errors, as the Step Functions and the services' API
+//! What the definitions call, and what that asks of the role and of the rules for errors, as the Step Functions and the services' API
 //! references have it. Whether a call exists and has its arguments is for the checks of `nightly-asl`.
 
 /// One `Resource` without its pattern.
@@ -87,12 +87,37 @@ pub(crate) const ALL: &[Integration] = &[
         errors: &["ExecutionDoesNotExistException", "InvalidArnException", "SdkClientException", "SfnException"],
     },
     Integration {
+        resource: "states:startExecution",
+        actions: &[
+            "states:StartExecution",
+            "states:DescribeExecution",
+            "states:StopExecution",
+            "events:PutTargets",
+            "events:PutRule",
+            "events:DescribeRule",
+        ],
+        error_prefix: "StepFunctions",
+        errors: &["AWSStepFunctionsException", "ExecutionAlreadyExistsException", "ExecutionLimitExceededException", "SdkClientException"],
+    },
+    Integration {
         resource: "athena:startQueryExecution",
         actions: &["athena:StartQueryExecution", "athena:StopQueryExecution", "athena:GetQueryExecution", "athena:GetDataCatalog"],
         error_prefix: "Athena",
         errors: ATHENA_ERRORS,
     },
     Integration { resource: "athena:getQueryResults", actions: &["athena:GetQueryResults"], error_prefix: "Athena", errors: ATHENA_ERRORS },
+    Integration {
+        resource: "aws-sdk:s3:getObject",
+        actions: &["s3:GetObject"],
+        error_prefix: "S3",
+        errors: &["InvalidObjectStateException", "NoSuchKeyException", "S3Exception", "SdkClientException"],
+    },
+    Integration {
+        resource: "sns:publish",
+        actions: &["sns:Publish"],
+        error_prefix: "SNS",
+        errors: &["AmazonSNSException", "NotFoundException", "SdkClientException"],
+    },
     Integration {
         resource: "sqs:sendMessage",
         actions: &["sqs:SendMessage"],

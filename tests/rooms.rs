@@ -9,8 +9,16 @@ use serde_json::Value;
 
 use crate::project;
 
-const FUNCTIONS: &[&str] =
-    &["approval-callback", "approval-request", "approval-watch", "approver-check", "fx-fetch", "night-check", "stakeholder-notify"];
+const FUNCTIONS: &[&str] = &[
+    "approval-callback",
+    "approval-request",
+    "approval-watch",
+    "approver-check",
+    "dataset-check",
+    "fx-fetch",
+    "night-check",
+    "stakeholder-notify",
+];
 
 #[test]
 fn crates_depend_on_each_other_only_along_the_arrows() {

@@ -5,19 +5,29 @@ use std::fs;
 
 use serde_json::Value;
 
+use crate::asl::DEFINITIONS;
 use crate::project;
 
 #[test]
 fn every_name_has_its_page_and_every_page_a_name() {
     let endings = names_after("Endings of a question ");
+    let nights = names_after("Endings of a night ");
+    let builds = names_after("Endings of a dataset's build ");
     let alarms = names_after("Alarms, ");
     assert!(endings.len() > 3 && alarms.len() > 5, "{endings:?} {alarms:?}");
-    assert_eq!(pages(), names_of_the_architecture().into_iter().chain(endings).chain(alarms).collect());
+    assert_eq!(pages(), names_of_the_architecture().into_iter().chain(endings).chain(nights).chain(builds).chain(alarms).collect());
+}
+
+#[test]
+fn notices_link_to_every_page_but_those_of_alarms() {
+    let linked: BTreeSet<_> = stakeholder_notify::RUNBOOK.iter().map(|name| (*name).to_owned()).collect();
+    let others = names_after("Alarms, ");
+    assert_eq!(linked, &pages() - &others);
 }
 
 #[test]
 fn every_name_that_is_raised_is_listed_and_every_listed_name_is_raised() {
-    let raised: BTreeSet<_> = names_in_the_definition().into_iter().chain(names_in_rust()).chain(names_in_glue()).collect();
+    let raised: BTreeSet<_> = names_in_the_definitions().into_iter().chain(names_in_rust()).chain(names_in_glue()).collect();
     assert_eq!(raised, names_of_the_architecture());
 }
 
@@ -81,7 +91,14 @@ fn pages() -> BTreeSet<String> {
 }
 
 fn names_of_the_architecture() -> BTreeSet<String> {
-    names_after("Error names ")
+    names_after("Error names ").into_iter().chain(names_of_a_dataset()).collect()
+}
+
+/// Those that only a dataset's build has.
+fn names_of_a_dataset() -> BTreeSet<String> {
+    let all = names_after("Names of a dataset's errors");
+    let is_name = |name: &String| name.starts_with(char::is_uppercase);
+    &all.into_iter().filter(is_name).collect() - &names_after("Error names ")
 }
 
 /// The names in the one line of ARCHITECTURE.md that begins like this.
@@ -93,7 +110,7 @@ fn names_after(beginning: &str) -> BTreeSet<String> {
 }
 
 /// Names of ours have no dot: those with one are of AWS.
-fn names_in_the_definition() -> BTreeSet<String> {
+fn names_in_the_definitions() -> BTreeSet<String> {
     fn collect(value: &Value, names: &mut BTreeSet<String>) {
         match value {
             Value::Object(fields) => {
@@ -106,11 +123,11 @@ fn names_in_the_definition() -> BTreeSet<String> {
             _ => {}
         }
     }
-    let definition: Value =
-        serde_json::from_str(&project::read("statemachine/nightly-warehouse.asl.json")).expect("the definition is JSON");
     let mut names = BTreeSet::new();
-    collect(&definition, &mut names);
-    assert!(names.contains("QualityFailed") && names.contains("RatesUnavailable"), "{names:?}");
+    for machine in DEFINITIONS {
+        collect(&machine.definition(), &mut names);
+    }
+    assert!(["QualityFailed", "RatesUnavailable", "InvalidBackfill"].iter().all(|name| names.contains(*name)), "{names:?}");
     names
 }
 

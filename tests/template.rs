@@ -114,6 +114,28 @@ fn folder_crate_function_and_log_group_have_one_name() {
 }
 
 #[test]
+fn every_function_machine_and_job_logs_into_a_group_of_the_stack() {
+    let template = Template::read();
+    let groups: Vec<&Value> =
+        template.resources("AWS::Logs::LogGroup").into_iter().map(|(_, group)| &group["Properties"]["LogGroupName"]["Fn::Sub"]).collect();
+    let is_ours = |name: &str| groups.iter().any(|group| *group == name);
+    for machine in MACHINES {
+        let logging = &template.properties(machine.logical_name)["Logging"];
+        assert_eq!(logging["Level"], "ALL", "{machine:?}");
+        assert!(logging["Destinations"][0]["CloudWatchLogsLogGroup"]["LogGroupArn"]["Fn::GetAtt"].is_array(), "{machine:?}");
+        assert_eq!(template.properties(machine.logical_name)["Tracing"]["Enabled"], json!(true), "{machine:?} is traced");
+    }
+    for (name, job) in template.resources("AWS::Glue::Job") {
+        let prefix = job["Properties"]["DefaultArguments"]["--custom-logGroup-prefix"]["Fn::Sub"].as_str().expect(name);
+        assert!(is_ours(&format!("{prefix}/error")) && is_ours(&format!("{prefix}/output")), "{name}: {prefix}");
+    }
+    for (_, function) in functions(&template) {
+        assert_eq!(template.properties(function)["LoggingConfig"]["LogFormat"], "JSON", "{function}");
+    }
+    assert_eq!(template.section("Globals")["Function"]["Tracing"], "Active", "functions are traced");
+}
+
+#[test]
 fn every_log_group_forgets() {
     let template = Template::read();
     for (name, group) in template.resources("AWS::Logs::LogGroup") {
@@ -339,10 +361,37 @@ fn the_night_asks_only_after_its_own_executions_and_the_jobs_only_mark_its_row()
     };
     let executions = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${AWS::StackName}-night:*";
     assert_eq!(of("Night", "SeeHowOwnersStand")["Resource"], json!({"Fn::Sub": executions}));
+    assert_eq!(of("Night", "SeeBatchApproval")["Resource"], json!({"Fn::Sub": executions.replace("-night:", "-question:")}));
     let table = json!({"Fn::GetAtt": ["NightsTable", "Arn"]});
     let hold = of("JobRole", "HoldClaim");
     assert_eq!((actions(&hold), &hold["Resource"]), (vec!["dynamodb:UpdateItem"], &table));
     assert_eq!(of("Night", "ClaimNight")["Resource"], table);
+}
+
+#[test]
+fn a_backfill_starts_and_stops_only_nights_and_questions_of_the_stack() {
+    let template = Template::read();
+    let of = |sid: &str| {
+        let statements = template.statements();
+        statements.into_iter().find(|(name, statement)| *name == "Backfill" && statement["Sid"] == sid).expect(sid).1.clone()
+    };
+    assert_eq!(of("StartNightsAndQuestions")["Resource"], json!([{"Ref": "Night"}, {"Ref": "Question"}]));
+    let executions = |machine: &str| json!({"Fn::Sub": format!("arn:${{AWS::Partition}}:states:${{AWS::Region}}:${{AWS::AccountId}}:execution:${{AWS::StackName}}-{machine}:*")});
+    assert_eq!(of("FollowThem")["Resource"], json!([executions("night"), executions("question")]));
+    assert_eq!(of("ReadNights")["Resource"], json!({"Fn::GetAtt": ["NightsTable", "Arn"]}));
+    let rule = of("HearOfTheirEnds")["Resource"]["Fn::Sub"].as_str().expect("one rule").to_owned();
+    assert!(rule.ends_with(":rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"), "{rule}");
+}
+
+#[test]
+fn as_many_nights_are_built_at_once_as_their_jobs_may_run() {
+    let template = Template::read();
+    let at_once = json!({"Ref": "NightsAtOnce"});
+    for (name, job) in template.resources("AWS::Glue::Job") {
+        assert_eq!(job["Properties"]["ExecutionProperty"]["MaxConcurrentRuns"], at_once, "{name}");
+        assert_eq!(job["Properties"]["MaxRetries"], json!(0), "{name}");
+    }
+    assert_eq!(template.substitutions("Backfill")["NightsAtOnce"], at_once);
 }
 
 #[test]
@@ -454,6 +503,104 @@ fn both_routes_of_an_approval_are_throttled() {
     assert_eq!(routes, BTreeSet::from(["GET /approvals/{id}/{secret}", "POST /approvals/{id}/{secret}"]));
     let limits = &template.properties("ApprovalsStage")["DefaultRouteSettings"];
     assert!(limits["ThrottlingRateLimit"].as_u64() > Some(0) && limits["ThrottlingBurstLimit"].as_u64() > Some(0));
+}
+
+#[test]
+fn every_bad_end_of_a_night_reaches_the_queue_of_notices() {
+    let template = Template::read();
+    let rule = template.properties("BadEndings");
+    assert_eq!(
+        rule["EventPattern"],
+        json!({
+            "source": ["aws.states"],
+            "detail-type": ["Step Functions Execution Status Change"],
+            "detail": {"stateMachineArn": [{"Ref": "Night"}], "status": ["FAILED", "TIMED_OUT", "ABORTED"]},
+        })
+    );
+    assert_ne!(rule["State"], "DISABLED");
+    let target = &rule["Targets"][0];
+    let (queue, dead) = (json!({"Fn::GetAtt": ["NoticeQueue", "Arn"]}), json!({"Fn::GetAtt": ["UndeliveredNotices", "Arn"]}));
+    assert_eq!((&target["Arn"], &target["DeadLetterConfig"]["Arn"]), (&queue, &dead));
+    assert!(target["RetryPolicy"]["MaximumRetryAttempts"].as_u64() > Some(0));
+    let access = template.properties("BadEndingsAccess");
+    assert_eq!(access["Queues"], json!([{"Ref": "NoticeQueue"}, {"Ref": "UndeliveredNotices"}]));
+    let statement = &access["PolicyDocument"]["Statement"][0];
+    assert_eq!(statement["Resource"], json!([queue, dead]));
+    assert_eq!(
+        statement["Condition"],
+        json!({"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["BadEndings", "Arn"]}}}),
+        "nobody else's rule"
+    );
+    let datasets = &access["PolicyDocument"]["Statement"][1];
+    assert_eq!((&datasets["Principal"], &datasets["Action"]), (&json!({"Service": "events.amazonaws.com"}), &json!("sqs:SendMessage")));
+    assert_eq!(datasets["Resource"], json!([queue, dead]));
+    let rules = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/${AWS::StackName}-dataset-*-bad-endings";
+    assert_eq!(datasets["Condition"], json!({"ArnLike": {"aws:SourceArn": {"Fn::Sub": rules}}}), "only the rules of this stack's datasets");
+}
+
+#[test]
+fn of_topics_and_executions_stakeholder_notify_reaches_those_of_nights_and_datasets_only() {
+    let template = Template::read();
+    let reached = |action: &str| -> Vec<String> {
+        let statements = template.statements().into_iter().filter(|(name, _)| *name == "StakeholderNotifyFunction");
+        let with_action = statements.filter(|(_, statement)| actions(statement).contains(&action));
+        with_action.flat_map(|(_, statement)| one_or_many(&statement["Resource"]).map(Value::to_string).collect::<Vec<_>>()).collect()
+    };
+    let of_dataset = |service: &str, kind: &str, rest: &str| {
+        json!({"Fn::Sub": format!("arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:${{AWS::AccountId}}:{kind}${{AWS::StackName}}-dataset-*{rest}")}).to_string()
+    };
+    assert_eq!(reached("sns:Publish"), [of_dataset("sns", "", ""), json!({"Ref": "StakeholdersTopic"}).to_string()]);
+    let night = of_dataset("states", "execution:", ":*").replace("-dataset-*", "-night");
+    assert_eq!(reached("states:DescribeExecution"), [night, of_dataset("states", "execution:", ":*")]);
+}
+
+#[test]
+fn whoever_has_crashed_over_a_notice_is_given_up_before_the_queue_tries_again() {
+    let template = Template::read();
+    let patience = nightly_domain::nights::PATIENCE.as_secs().unsigned_abs();
+    assert!(template.function_timeout("StakeholderNotifyFunction") < Some(patience), "who is still telling is not given up");
+    assert!(template.properties("NoticeQueue")["VisibilityTimeout"].as_u64() > Some(patience));
+}
+
+#[test]
+fn stakeholders_are_all_mailed_and_may_be_nobody() {
+    let template = Template::read();
+    let every = &template.section("Resources")["Fn::ForEach::StakeholderSubscriptions"];
+    assert_eq!(every[1], json!({"Ref": "StakeholderAddresses"}));
+    let subscription = &every[2]["StakeholderSubscription&{Stakeholder}"];
+    assert_eq!(subscription["Condition"], "HasStakeholders");
+    assert_eq!(subscription["Properties"]["TopicArn"], json!({"Ref": "StakeholdersTopic"}));
+    assert_eq!(subscription["Properties"].get("FilterPolicy"), None);
+}
+
+#[test]
+fn stakeholder_notify_may_do_exactly_what_it_does() {
+    let template = Template::read();
+    let expected = [
+        "s3:GetObject",
+        "s3:PutObject",
+        "s3:ListBucket",
+        "states:GetExecutionHistory",
+        "states:DescribeExecution",
+        "dynamodb:UpdateItem",
+        "sns:Publish",
+        "secretsmanager:GetSecretValue",
+    ];
+    assert_eq!(function_actions(&template, "StakeholderNotifyFunction"), expected.map(str::to_owned).into());
+}
+
+#[test]
+fn the_run_registry_recovers_and_the_notices_are_forgotten() {
+    let template = Template::read();
+    for (name, key) in [("NightsTable", "run_date"), ("NoticesTable", "notice")] {
+        let table = template.properties(name);
+        assert_eq!(table["KeySchema"], json!([{"AttributeName": key, "KeyType": "HASH"}]), "{name}");
+        assert_eq!(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], json!(true), "{name}");
+        assert_eq!(table["SSESpecification"]["SSEEnabled"], json!(true), "{name}");
+    }
+    assert_eq!(template.properties("NightsTable").get("TimeToLiveSpecification"), None, "a registry forgets nothing");
+    let forgets = json!({"AttributeName": "expire_after", "Enabled": true});
+    assert_eq!(template.properties("NoticesTable")["TimeToLiveSpecification"], forgets);
 }
 
 #[test]

@@ -1,10 +1,11 @@
-"""What publish-to-warehouse asks of AWS, on loopback.
+"""What the jobs ask of AWS, on loopback.
 
-S3 lists the files of a folder, a Glue catalog knows one table, and DynamoDB holds one night.
+S3 lists the files of a folder, a Glue catalog knows tables and one set of partitions, and DynamoDB holds one claimed row.
 """
 
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,12 +19,13 @@ PAGE = 2
 
 
 class AwsOnDisk(ThreadingHTTPServer):
-    """`partitions` holds what was registered: the location by the partition's value. `night` is the night's row."""
+    """`partitions` holds what was registered: the location by the partition's values. `night` is the row that somebody has claimed."""
 
     def __init__(self, buckets: Path) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.buckets = buckets
         self.partitions: dict[str, str] = {}
+        self.tables: dict[str, dict[str, Any]] = {}
         self.night: dict[str, dict[str, str]] = {}
         self.calls: list[str] = []
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
@@ -44,28 +46,38 @@ class AwsOnDisk(ThreadingHTTPServer):
         return f"<ListBucketResult>{''.join(entries)}<IsTruncated>{str(is_cut).lower()}</IsTruncated>{token}</ListBucketResult>"
 
     def call_dynamodb(self, action: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        """UpdateItem, with the one condition that the job has."""
+        """UpdateItem, with the one condition that the jobs have: that the row is its owner's, with the owner's claim."""
         self.calls.append(action)
+        (marked,) = re.fullmatch(r"SET (\w+) = :now", body["UpdateExpression"]).groups()
         values = body["ExpressionAttributeValues"]
-        assert (body["TableName"], body["ExpressionAttributeNames"]) == ("nights", {"#owner": "owner"})
-        assert (body["UpdateExpression"], body["ConditionExpression"]) == (
-            "SET publishing_at = :now",
-            "#owner = :owner AND claim = :claim",
-        )
-        is_there = body["Key"]["run_date"] == self.night.get("run_date")
+        assert body["ExpressionAttributeNames"] == {"#owner": "owner"}
+        assert body["ConditionExpression"] == "#owner = :owner AND claim = :claim"
+        is_there = all(self.night.get(name) == value for name, value in body["Key"].items())
         if not is_there or (self.night["owner"], self.night["claim"]) != (values[":owner"], values[":claim"]):
             return 400, {"__type": "ConditionalCheckFailedException", "message": "The conditional request failed"}
-        self.night["publishing_at"] = values[":now"]
+        self.night[marked] = values[":now"]
         return 200, {}
 
     def call_glue(self, action: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         self.calls.append(action)
-        if action == "GetTable":
-            return 200, {"Table": {"Name": body["Name"], "StorageDescriptor": {"Columns": [], "Location": "s3://warehouse/table/"}}}
-        value, location = body["PartitionInput"]["Values"][0], body["PartitionInput"]["StorageDescriptor"]["Location"]
-        if action == "CreatePartition" and value in self.partitions:
+        match action:
+            case "GetTable":
+                described = {"Name": body["Name"], "StorageDescriptor": {"Columns": [], "Location": "s3://warehouse/table/"}}
+                return 200, {"Table": self.tables.get(body["Name"], described)}
+            case "CreateTable" if body["TableInput"]["Name"] in self.tables:
+                return 400, {"__type": "AlreadyExistsException", "Message": "Table already exists."}
+            case "CreateTable" | "UpdateTable":
+                self.tables[body["TableInput"]["Name"]] = body["TableInput"]
+                return 200, {}
+            case "DeletePartition" if "/".join(body["PartitionValues"]) not in self.partitions:
+                return 400, {"__type": "EntityNotFoundException", "Message": "Cannot find partition."}
+            case "DeletePartition":
+                del self.partitions["/".join(body["PartitionValues"])]
+                return 200, {}
+        values, location = "/".join(body["PartitionInput"]["Values"]), body["PartitionInput"]["StorageDescriptor"]["Location"]
+        if action == "CreatePartition" and values in self.partitions:
             return 400, {"__type": "AlreadyExistsException", "Message": "Partition already exists."}
-        self.partitions[value] = location
+        self.partitions[values] = location
         return 200, {}
 
 

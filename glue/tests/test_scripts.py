@@ -1,4 +1,4 @@
-"""What holds for the scripts as files: each is whole in itself, and is called with the arguments that the night passes."""
+"""What holds for the scripts as files: each is whole in itself, and is called with the arguments that its state machine passes."""
 
 import ast
 import json
@@ -8,7 +8,7 @@ import pytest
 from lake import GLUE
 
 JOBS = sorted(path.stem for path in (GLUE / "jobs").glob("*.py"))
-NIGHT = json.loads((GLUE.parent / "statemachine" / "nightly-warehouse.asl.json").read_text())
+MACHINES = [json.loads((GLUE.parent / "statemachine" / f"{name}.asl.json").read_text()) for name in ("nightly-warehouse", "dataset")]
 # What each job has for itself.
 OWN = {"main", "run", "transform", "NoOrdersPartition"}
 
@@ -25,16 +25,16 @@ def test_what_two_scripts_share_is_the_same_in_both() -> None:
 
 
 @pytest.mark.parametrize("job", JOBS)
-def test_scripts_take_the_arguments_that_the_night_passes(job: str) -> None:
-    (passed,) = [state["Arguments"] for state in states_of(NIGHT) if job_of(state) == job]
+def test_scripts_take_the_arguments_that_are_passed(job: str) -> None:
+    (passed,) = [state["Arguments"] for machine in MACHINES for state in states_of(machine) if job_of(state) == job]
     (call,) = [
         node for node in ast.walk(tree_of(job)) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "getResolvedOptions"
     ]
     assert {f"--{name}" for name in ast.literal_eval(call.args[1])} == {"--JOB_NAME", *passed["Arguments"]}
 
 
-def test_every_job_of_the_night_has_a_script() -> None:
-    assert sorted(filter(None, map(job_of, states_of(NIGHT)))) == JOBS
+def test_every_job_has_a_script() -> None:
+    assert sorted(filter(None, [job_of(state) for machine in MACHINES for state in states_of(machine)])) == JOBS
 
 
 def job_of(state: dict[str, Any]) -> str:

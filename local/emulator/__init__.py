@@ -17,6 +17,7 @@ the process that started it. Its log is standard output, and quiet: LOG_LEVEL=IN
 | `data_quality` | rulesets, runs, results | `test_data_quality.py` |
 | `function_logs` | a log file per function | `test_services.py` |
 | `glue_jobs` | job runs by Spark, one at a time | `test_glue_jobs.py` |
+| `nested_stacks` | stacks in a stack, when they are updated | `test_nested_stacks.py` |
 | `s3_on_disk` | buckets are folders that others may write | `test_s3_on_disk.py` |
 | `schedules` | EventBridge Scheduler | `test_schedules.py` |
 | `sns_confirmations` | addresses that never confirmed | `test_sns_mail.py` |

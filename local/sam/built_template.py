@@ -31,6 +31,9 @@ def built(template: dict[str, Any], base: Path, packages: dict[str, Path]) -> di
                 missing.discard(binary)
             case "AWS::Serverless::StateMachine":
                 properties["DefinitionUri"] = str((base / properties["DefinitionUri"]).resolve())
+            case "AWS::CloudFormation::Stack":
+                # What its own template names lies beside that template.
+                properties["TemplateURL"] = str((base / properties["TemplateURL"]).resolve())
             case "AWS::Glue::Job":
                 command = properties["Command"]
                 command["ScriptLocation"] = str((base / command["ScriptLocation"]).resolve())

@@ -197,8 +197,8 @@ impl Ways {
                 let request = asking(attempt, self.house.timeout_seconds, self.house.extension_seconds);
                 Box::pin(async move {
                     let ports = approval_request::Ports { objects: MemoryObjects::default(), desk, settings };
-                    Outcome::Told(match approval_request::handle(&ports, request).await {
-                        Ok(()) => "asked".into(),
+                    Outcome::Told(match approval_request::handle(&ports, approval_request::Event::Ask(Box::new(request))).await {
+                        Ok(_) => "asked".into(),
                         Err(_) => "not asked".into(),
                     })
                 })

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import WORKSPACE, State, keep, show
+from conftest import State, hung, keep, show
 from playwright.sync_api import Page, Request, expect
 
 AUDIT = (Path(__file__).parent / "audit.js").read_text()
@@ -18,15 +15,13 @@ AUDIT = (Path(__file__).parent / "audit.js").read_text()
 @pytest.fixture(scope="session")
 def nights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, State]:
     """The page after each kind of night by its name, brought about by the function's own code."""
-    folder = tmp_path_factory.mktemp("nights")
-    gallery = ["run", "--quiet", "--package", "stakeholder-notify", "--no-default-features", "--example", "nights", "--", str(folder)]
-    subprocess.run([os.environ["CARGO"], *gallery], cwd=WORKSPACE, check=True)
-    return {file.stem: json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))}
+    return hung("nights", tmp_path_factory.mktemp("nights"))
 
 
 @pytest.mark.parametrize("width", [360, 1440])
 def test_every_night_can_be_read(nights: dict[str, State], open_page: Callable[..., Page], width: int) -> None:
-    assert len(nights) == 10
+    # As many courses as there are to tell apart, at least: none of them is looked at where the gallery is empty.
+    assert len(nights) >= 16
     page = open_page(width)
     for name, state in nights.items():
         show(page, state)

@@ -1,4 +1,4 @@
-//! Records the question and sends each approver a link of their own.
+//! Records the question and sends each approver a link of their own; or binds a build that nobody is asked about.
 
 mod nights;
 mod request;
@@ -6,7 +6,7 @@ mod request;
 use jiff::SignedDuration;
 use nightly_approval::Site;
 use nightly_approval::follow_up::{NotDone, send_mails, tell};
-use nightly_domain::approval::{Approval, Approver, Asking, NoOtherApprover, Question};
+use nightly_domain::approval::{Approval, Approver, Asking, NoOtherApprover, Question, Ruling, Verdict, Waiver};
 use nightly_domain::delivery::deliver;
 use nightly_domain::evidence::{Build, Evidence, EvidenceDigest, Request as Asked, Subject, Summary};
 use nightly_domain::people::Panel;
@@ -15,7 +15,7 @@ use nightly_domain::ports::{
 };
 use nightly_domain::{Named, ObjectUri, audit};
 
-pub use crate::request::{Invalid, Request};
+pub use crate::request::{Event, Invalid, Request, Waived};
 use crate::request::{Matter, StagedBuild};
 
 /// What the function works with.
@@ -89,9 +89,44 @@ const WATCHED_AFTER_LIMIT: SignedDuration = SignedDuration::from_mins(15);
 /// A write is lost to somebody else's, who has then got further; this many times in a row it isn't.
 const ATTEMPTS: usize = 8;
 
+/// Asks, or answers in the people's place where nobody is to be asked: the verdict is there for such a task, and comes with the task token
+/// to one that waits.
+pub async fn handle(ports: &Ports<impl Objects, impl Desk>, event: Event) -> Result<Option<Verdict>, NotAsked> {
+    match event {
+        Event::Ask(request) => put(ports, *request).await.map(|()| None),
+        Event::Waive(waived) => waive(ports, *waived).await.map(Some),
+    }
+}
+
+/// Binds the build by its digest, as a question would, and notes in the audit why nobody was asked. Done again, it notes nothing new.
+async fn waive(ports: &Ports<impl Objects, impl Desk>, waived: Waived) -> Result<Verdict, NotAsked> {
+    let Ports { objects, desk, .. } = ports;
+    let evidence = build(objects, None, waived.build()?).await?;
+    let now = desk.clock().now();
+    let (by, at) = match &waived.waiver {
+        Waiver::Flag => (String::new(), now),
+        Waiver::Batch { by, at, .. } => (by.clone(), *at),
+    };
+    let event =
+        audit::Event::Waived { waiver: waived.waiver.clone(), started_by: waived.started_by, evidence_digest: evidence.digest.to_string() };
+    audit::append(desk.audit(), &waived.approval_id, &[audit::Occurrence { at: now, generation: 1, approver: None, event }]).await?;
+    tracing::info!(approval = %waived.approval_id, execution = waived.execution_arn, waiver = ?waived.waiver, "nobody is asked");
+    let order_lines = evidence.build().map(|build| build.summary.order_lines);
+    Ok(Verdict {
+        decision: Ruling::Approved,
+        by,
+        at,
+        reason: None,
+        comment: None,
+        evidence_digest: evidence.digest,
+        order_lines,
+        waiver: Some(waived.waiver),
+    })
+}
+
 /// Puts the question: record first, then the watch, then the mails, then the news for everybody else. Put again, by a retry or a redrive, it
 /// supersedes the earlier links.
-pub async fn handle(ports: &Ports<impl Objects, impl Desk>, request: Request) -> Result<(), NotAsked> {
+async fn put(ports: &Ports<impl Objects, impl Desk>, request: Request) -> Result<(), NotAsked> {
     let Ports { objects, desk, settings } = ports;
     let asked_at = desk.clock().now();
     let panel = request.panel(&settings.panel)?;

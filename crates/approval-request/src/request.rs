@@ -1,7 +1,7 @@
 //! What a waiting task sends, and what is refused of it. `docs/approvals.md` describes it for those who ask.
 
 use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
-use nightly_domain::approval::TaskToken;
+use nightly_domain::approval::{TaskToken, Waiver};
 use nightly_domain::evidence::{self, Fact, Quality};
 use nightly_domain::link::ApprovalId;
 use nightly_domain::people::{Address, InvalidPanel, Panel, Starter};
@@ -10,6 +10,51 @@ use nightly_pages::written;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+
+/// What the function is called with.
+#[derive(Debug)]
+pub enum Event {
+    /// A task waits for people's answer.
+    Ask(Box<Request>),
+    /// A task goes on without one.
+    Waive(Box<Waived>),
+}
+
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let event = Value::deserialize(deserializer)?;
+        let read = if event.get("waiver").is_some() {
+            serde_json::from_value(event).map(Self::Waive)
+        } else {
+            serde_json::from_value(event).map(Self::Ask)
+        };
+        read.map_err(D::Error::custom)
+    }
+}
+
+/// A build that nobody is asked about.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Waived {
+    /// What the audit calls the question that is not put.
+    pub approval_id: ApprovalId,
+    /// The execution that goes on.
+    pub execution_arn: String,
+    /// Who began the execution.
+    #[serde(default = "unnamed", deserialize_with = "starter")]
+    pub started_by: Starter,
+    /// Why nobody is asked.
+    pub waiver: Waiver,
+    build: StagedBuild,
+}
+
+impl Waived {
+    /// The build.
+    pub(crate) fn build(&self) -> Result<StagedBuild, Invalid> {
+        is_prefix("build.stagedUri", &self.build.staged_uri)?;
+        Ok(self.build.clone())
+    }
+}
 
 /// What a waiting task sends. A field that is not known is refused: mistyped, it would be one that does not count.
 #[derive(Debug, Deserialize)]

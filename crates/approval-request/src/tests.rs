@@ -1,5 +1,5 @@
 use nightly_domain::approval::{ApprovalStatus, Bearer, Click, Decision, Handover, Said};
-use nightly_domain::audit::Event;
+use nightly_domain::audit::{Audit as _, Event};
 use nightly_domain::channel::{MemoryChannel, PostError};
 use nightly_domain::evidence::{PublishedNight, Quality};
 use nightly_domain::link::Link;
@@ -95,7 +95,7 @@ async fn ask_with(ports: &World, input: Value) -> Result<(), NotAsked> {
     if ports.desk.tasks.outcome(&request.task_token).is_none() {
         ports.desk.tasks.wait(&request.task_token);
     }
-    handle(ports, request).await
+    handle(ports, crate::Event::Ask(Box::new(request))).await.map(|verdict| assert_eq!(verdict, None))
 }
 
 fn stored(ports: &World) -> Approval {
@@ -257,7 +257,7 @@ async fn an_answer_to_an_attempt_that_had_died_is_handed_to_the_next_one() {
     let again = read(input("token-2"));
     ports.desk.tasks.wait(&again.task_token);
     ports.desk.clock.advance(SignedDuration::from_secs(2));
-    handle(&ports, again).await.unwrap();
+    super::put(&ports, again).await.unwrap();
     let verdict = serde_json::to_string(decided.undelivered().unwrap()).unwrap();
     assert_eq!(ports.desk.tasks.outcome(&read(input("token-2")).task_token), Some(Wait::Answered(verdict)));
     assert_eq!(ports.desk.mail.sent().len(), 1, "nobody is asked twice for the same build");
@@ -565,4 +565,54 @@ fn the_sample_event_is_what_the_function_takes() {
     let Ok(Matter::Build(StagedBuild { quality: Quality { rules, .. }, .. })) = request.matter() else { panic!("it is a build") };
     assert_eq!(rules.len(), 3);
     assert!(request.deadlines("2026-11-21T02:24:00Z".parse().unwrap()).is_ok());
+}
+
+/// What the definition sends where nobody is to be asked.
+fn waived(waiver: &Value) -> Value {
+    let asked = changed(input("token-1"), json!({"taskToken": null, "timeoutSeconds": null, "extensionSeconds": null}));
+    changed(asked, json!({"startedBy": "b.osei@nordvik.example", "waiver": waiver}))
+}
+
+async fn waive_with(ports: &World, input: Value) -> Result<Value, NotAsked> {
+    let verdict = handle(ports, serde_json::from_value(input).unwrap()).await?;
+    Ok(serde_json::to_value(verdict).unwrap())
+}
+
+#[tokio::test]
+async fn where_nobody_is_asked_the_build_is_bound_all_the_same_and_the_audit_says_why() {
+    let ports = world(&PEOPLE[..2], 2);
+    let verdict = waive_with(&ports, waived(&json!({"kind": "FLAG"}))).await.unwrap();
+    let digest = EvidenceDigest::of(&built().staged_uri, &ports.objects.list(&built().staged_uri).await.unwrap()).to_string();
+    let expected = json!({
+        "decision": "APPROVED", "at": "2026-11-21T02:24:00.5Z", "evidenceDigest": digest, "orderLines": built().summary.order_lines,
+        "waiver": {"kind": "FLAG"},
+    });
+    assert_eq!(verdict, expected);
+    assert!(nothing_happened(&ports), "nobody is mailed, and no question is open");
+
+    // A lost answer has the step tried again: that is the same waiver.
+    waive_with(&ports, waived(&json!({"kind": "FLAG"}))).await.unwrap();
+    let chain = ports.desk.audit().entries(&"01jd4q8m-2k".parse().unwrap()).await.unwrap();
+    let [entry] = &chain[..] else { panic!("it is noted once: {chain:?}") };
+    let Event::Waived { started_by, evidence_digest, .. } = entry.occurrence().unwrap().event else { panic!("{entry:?}") };
+    assert_eq!((String::from(started_by).as_str(), evidence_digest), ("b.osei@nordvik.example", digest));
+}
+
+#[tokio::test]
+async fn a_build_that_was_approved_with_others_names_who_approved_them_and_when() {
+    let ports = world(&PEOPLE, 1);
+    let batch = json!({"kind": "BATCH", "executionArn": "arn:of:question-1", "by": "A. Berg", "at": "2026-11-21T01:02:03Z"});
+    let verdict = waive_with(&ports, waived(&batch)).await.unwrap();
+    assert_eq!((&verdict["by"], &verdict["at"], &verdict["waiver"]), (&json!("A. Berg"), &json!("2026-11-21T01:02:03Z"), &batch));
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_bound_by_no_waiver() {
+    let ports = world(&PEOPLE, 1);
+    let elsewhere = changed(waived(&json!({"kind": "FLAG"})), json!({"build": {"runId": "2026-11-20-b2"}}));
+    assert_eq!(waive_with(&ports, elsewhere).await.unwrap_err().name(), "EvidenceUnreadable");
+    let no_prefix = changed(waived(&json!({"kind": "FLAG"})), json!({"build": {"stagedUri": "s3://work/a"}}));
+    assert_eq!(waive_with(&ports, no_prefix).await.unwrap_err().name(), "InvalidInput");
+    let unknown = serde_json::from_value::<crate::Event>(waived(&json!({"kind": "MOOD"})));
+    assert!(unknown.unwrap_err().to_string().contains("MOOD"));
 }

@@ -1,10 +1,10 @@
 //! Looks, before the night asks anybody, who could be asked: an approver whose mail subscription is not confirmed gets no link.
 
-mod metrics;
 mod post;
 
 use nightly_domain::Named;
 use nightly_domain::channel::{Channel, PostError};
+use nightly_domain::metrics::{self, Metric};
 use nightly_domain::people::{Address, Panel};
 use nightly_domain::ports::{Clock, PortError, Subscriptions};
 use serde::{Deserialize, Serialize};
@@ -99,7 +99,10 @@ pub async fn handle(
     let settings = &ports.settings;
     let confirmed = ports.subscriptions.confirmed().await.map_err(CheckError::Unknown)?;
     let reach = Reach::of(&settings.panel, &confirmed);
-    (ports.metrics)(&metrics::line(&reach, &settings.environment, ports.clock.now()));
+    let unreachable = reach.unreachable().count();
+    let reachable = Metric::count("ReachableApprovers", reach.people() - unreachable);
+    let counts = [Metric::count("UnreachableApprovers", unreachable), reachable];
+    (ports.metrics)(&metrics::line(&settings.environment, ports.clock.now(), &[], &counts));
 
     let told = match &ports.channel {
         Some(channel) if !reach.is_everyone() => channel.post(&post::message(&reach, settings)).await.map(|_| ()),
@@ -125,9 +128,8 @@ pub async fn handle(
 
 impl<'panel> Reach<'panel> {
     fn of(panel: &'panel Panel, confirmed: &[Address]) -> Self {
-        let unreachable = |people: &'panel [Address]| -> Vec<&'panel Address> {
-            people.iter().filter(|person| !confirmed.iter().any(|address| address.is(person))).collect()
-        };
+        let unreachable =
+            |people: &'panel [Address]| -> Vec<&'panel Address> { people.iter().filter(|person| !person.is_among(confirmed)).collect() };
         Self { panel, unreachable_approvers: unreachable(panel.addresses()), unreachable_deputies: unreachable(panel.deputies()) }
     }
 
@@ -150,7 +152,7 @@ impl<'panel> Reach<'panel> {
 
     /// A deputy is asked by an approver who has got a mail, so deputies make it no more.
     fn is_enough(&self) -> bool {
-        self.reachable_approvers() >= usize::try_from(self.panel.required()).unwrap_or(usize::MAX)
+        self.panel.is_enough(self.reachable_approvers())
     }
 }
 

@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 /// The definitions that this repository deploys.
 const NIGHT: &str = include_str!("../../../statemachine/nightly-warehouse.asl.json");
 const QUESTION: &str = include_str!("../../../statemachine/question.asl.json");
+const BACKFILL: &str = include_str!("../../../statemachine/backfill.asl.json");
 
 #[test]
 fn our_own_definitions_have_none_before_and_after_the_deployment_fills_them_in() {
-    for definition in [NIGHT, QUESTION] {
+    for definition in [NIGHT, QUESTION, BACKFILL] {
         assert_eq!(check::template(definition, Kind::Standard), []);
         assert_eq!(check::definition(&deployed(definition), Kind::Standard), []);
     }
@@ -197,8 +198,8 @@ const PLANTED: &[Planted] = &[
     ),
     night(
         "a type that does not exist",
-        |machine| state_mut(machine, "Published")["Type"] = json!("Success"),
-        &[(Error, SCHEMA, "/States/Published/Type")],
+        |machine| state_mut(machine, "Done")["Type"] = json!("Success"),
+        &[(Error, SCHEMA, "/States/Done/Type")],
     ),
     night("Next and End", |machine| state_mut(machine, "ReadCount")["End"] = json!(true), &[(Error, SCHEMA, "/States/ReadCount")]),
     question("neither Next nor End", |machine| take(state_mut(machine, "ReadVerdict"), "End"), &[(Error, SCHEMA, "/States/ReadVerdict")]),
@@ -442,8 +443,13 @@ const PLANTED: &[Planted] = &[
 
 /// A definition with its placeholders replaced as a deployment does it: by a number where it stands for one, else by its own name.
 fn deployed(definition: &str) -> Value {
-    let numbers =
-        [("ApprovalTimeoutSeconds", 3600), ("ApprovalExtensionSeconds", 900), ("ApprovalWatchMinutes", 5), ("QualityPollSeconds", 10)];
+    let numbers = [
+        ("ApprovalTimeoutSeconds", 3600),
+        ("ApprovalExtensionSeconds", 900),
+        ("ApprovalWatchMinutes", 5),
+        ("QualityPollSeconds", 10),
+        ("NightsAtOnce", 1),
+    ];
     let numbered =
         numbers.iter().fold(definition.to_owned(), |text, (name, number)| text.replace(&format!("${{{name}}}"), &number.to_string()));
     let mut parts = numbered.split("${");

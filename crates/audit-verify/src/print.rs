@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use nightly_domain::approval::{Decision, Notice, Remark, Ruling};
+use nightly_domain::approval::{Decision, Notice, Remark, Ruling, Waiver};
 use nightly_domain::audit::{Entry, Event, Occurrence, Reader};
 use nightly_domain::history::ExecutionEnd;
 use nightly_domain::link::ApprovalId;
-use nightly_domain::people::Address;
+use nightly_domain::people::{Address, Starter};
 
 use crate::Flaw;
 
@@ -78,7 +78,19 @@ fn what(event: &Event) -> String {
         Event::Closed { end: Some(end) } => format!("nobody waited for the verdict: the execution {}", ended(end)),
         Event::Superseded => "was put again".to_owned(),
         Event::Expired => "the definition settled that the time ran out".to_owned(),
+        Event::Waived { waiver: Waiver::Flag, started_by, .. } => format!("nobody was asked, by the word of {}", starter(started_by)),
+        Event::Waived { waiver: Waiver::Batch { by, at, .. }, .. } => {
+            format!("nobody was asked again: {by} had approved it with others at {}", at.strftime("%Y-%m-%d %H:%M:%SZ"))
+        }
         Event::Cancelled { end } => format!("cancelled: the execution {}", ended(end)),
+    }
+}
+
+fn starter(started_by: &Starter) -> String {
+    match started_by {
+        Starter::Schedule => "the schedule".to_owned(),
+        Starter::Named(name) => name.parse::<Address>().map_or_else(|_| name.clone(), |address| address.person()),
+        Starter::Unnamed => "somebody who gave no name".to_owned(),
     }
 }
 

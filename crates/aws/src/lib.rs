@@ -6,6 +6,7 @@ pub mod desk;
 pub mod executions;
 pub mod fx;
 pub mod mail;
+pub mod nights;
 pub mod objects;
 pub mod registry;
 pub mod secrets;
@@ -25,7 +26,8 @@ use aws_config::timeout::TimeoutConfig;
 use crate::approvals::DynamoApprovals;
 use crate::audit::DynamoAudit;
 use crate::executions::StepFunctionsExecutions;
-use crate::mail::SnsMail;
+use crate::mail::{SnsMail, SnsMailingList};
+use crate::nights::DynamoNights;
 use crate::objects::S3Objects;
 use crate::registry::DynamoRegistry;
 use crate::slack::SlackChannel;
@@ -80,6 +82,16 @@ impl Aws {
     /// Mail to approvers through this topic.
     pub fn mail(&self, topic_arn: &str) -> SnsMail {
         SnsMail::new(aws_sdk_sns::Client::new(&self.config), topic_arn)
+    }
+
+    /// Mail to everybody who has subscribed to this topic.
+    pub fn mailing_list(&self, topic_arn: &str) -> SnsMailingList {
+        SnsMailingList::new(aws_sdk_sns::Client::new(&self.config), topic_arn)
+    }
+
+    /// The run registry in the one table, and what was told of each ending in the other.
+    pub fn nights(&self, nights: &str, notices: &str) -> DynamoNights {
+        DynamoNights::new(aws_sdk_dynamodb::Client::new(&self.config), nights, notices)
     }
 
     /// Who has confirmed to be mailed through this topic.

@@ -31,7 +31,11 @@ impl Registry for DynamoRegistry {
             _ => Err(failed(format!("the row has no text «{name}»").into())),
         };
         let claimed_at = text("claimed_at")?.parse().map_err(|error: jiff::Error| failed(error.into()))?;
-        Ok(Some(Registered { owner: text("owner")?, status: text("status")?, claimed_at }))
+        let published_at = match item.get("published_at") {
+            Some(AttributeValue::S(at)) => Some(at.parse().map_err(|error: jiff::Error| failed(error.into()))?),
+            _ => None,
+        };
+        Ok(Some(Registered { owner: text("owner")?, status: text("status")?, claimed_at, published_at }))
     }
 }
 
@@ -48,11 +52,13 @@ mod tests {
     #[tokio::test]
     async fn a_row_is_read_whole() {
         let row = r#"{"Item": {"run_date": {"S": "2026-11-20"}, "owner": {"S": "arn:e"}, "status": {"S": "RUNNING"}, "claim": {"N": "1"},
-            "claimed_at": {"S": "2026-11-21T01:00:02.5Z"}}}"#;
+            "claimed_at": {"S": "2026-11-21T01:00:02.5Z"}, "published_at": {"S": "2026-11-20T05:00:00Z"}}}"#;
         let server = FakeServer::answering(vec![(200, row.to_owned())]);
         let night = Aws::at(&server.address).registry("nights").night(date()).await.unwrap().unwrap();
         let claimed_at = "2026-11-21T01:00:02.5Z".parse().unwrap();
-        assert_eq!(night, Registered { owner: "arn:e".to_owned(), status: "RUNNING".to_owned(), claimed_at });
+        let published_at = Some("2026-11-20T05:00:00Z".parse().unwrap());
+        assert_eq!(night, Registered { owner: "arn:e".to_owned(), status: "RUNNING".to_owned(), claimed_at, published_at });
+        assert!(night.is_published() && !night.owner_published(), "an earlier execution has published it");
     }
 
     #[tokio::test]
@@ -62,10 +68,6 @@ mod tests {
         let registry = Aws::at(&server.address).registry("nights");
         assert_eq!(registry.night(date()).await.unwrap(), None);
         let error = registry.night(date()).await.unwrap_err();
-        assert!(nightly_chain(&error).contains("the row has no text «claimed_at»"), "{error:?}");
-    }
-
-    fn nightly_chain(error: &dyn std::error::Error) -> String {
-        error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {}", nightly_chain(source)))
+        assert!(format!("{error:?}").contains("the row has no text «claimed_at»"), "{error:?}");
     }
 }

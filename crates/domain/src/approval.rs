@@ -13,7 +13,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use self::answer::{Answer, Decision, InvalidRemark, Remark, Ruling, Verdict};
+pub use self::answer::{Answer, Decision, InvalidRemark, Remark, Ruling, Verdict, Waiver};
 pub use self::question::{Asking, NoOtherApprover, Question};
 pub use self::rules::{Bearer, Click, NotPossible, Standing};
 use crate::channel::MessageReference;

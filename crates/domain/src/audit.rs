@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::approval::{Approval, ApprovalStatus, Decision, Handover, Notice, Ruling};
+use crate::approval::{Approval, ApprovalStatus, Decision, Handover, Notice, Ruling, Waiver};
 use crate::evidence::hex;
 use crate::history::ExecutionEnd;
 use crate::link::ApprovalId;
-use crate::people::Address;
+use crate::people::{Address, Starter};
 use crate::ports::PortError;
 
 /// The chains of all questions. Nothing in them is ever changed or removed.
@@ -133,6 +133,15 @@ pub enum Event {
     Superseded,
     /// The definition has settled that nobody answered in time.
     Expired,
+    /// Nobody is asked.
+    Waived {
+        /// Why.
+        waiver: Waiver,
+        /// Who began the execution.
+        started_by: Starter,
+        /// What is bound by it.
+        evidence_digest: String,
+    },
     /// The execution ended without an answer.
     Cancelled {
         /// How.
@@ -216,6 +225,7 @@ impl Occurrence {
             Event::Closed { .. } => "closed".to_owned(),
             Event::Superseded => "superseded".to_owned(),
             Event::Expired => "expired".to_owned(),
+            Event::Waived { evidence_digest, .. } => format!("waived {evidence_digest}"),
             Event::Cancelled { .. } => "cancelled".to_owned(),
         };
         format!("{} {what} {}", self.generation, self.approver.as_ref().map_or("", Address::as_str))

@@ -5,12 +5,29 @@ use std::future::Future;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::execution::Execution;
+use crate::measured::Measured;
 use crate::ports::PortError;
 
 /// The histories of executions.
 pub trait Histories: Send + Sync {
     /// Every event of the execution so far, in the order of their ids.
     fn history(&self, execution_arn: &str) -> impl Future<Output = Result<Vec<HistoryEvent>, PortError>> + Send;
+
+    /// The same events, and the figures in their data.
+    fn recorded(&self, execution_arn: &str) -> impl Future<Output = Result<Recorded, PortError>> + Send;
+
+    /// The execution as a whole, as it is now.
+    fn describe(&self, execution_arn: &str) -> impl Future<Output = Result<Execution, PortError>> + Send;
+}
+
+/// What happened in an execution, and what its data says in figures.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Recorded {
+    /// Every event so far.
+    pub events: Vec<HistoryEvent>,
+    /// The figures.
+    pub measured: Measured,
 }
 
 /// Executions, as Step Functions knows them now.
@@ -72,6 +89,12 @@ pub enum ExecutionEnd {
     Aborted,
 }
 
+/// The answer of `GetExecutionHistory` with its data, as `aws stepfunctions get-execution-history` writes it.
+#[cfg(any(test, feature = "memory"))]
+pub fn read_recorded(text: &str) -> Result<Recorded, serde_json::Error> {
+    Ok(Recorded { events: read_json(text)?, measured: crate::measured::read_json(text)? })
+}
+
 /// The answer of `GetExecutionHistory`, as the API and `aws stepfunctions get-execution-history` write it.
 #[cfg(any(test, feature = "memory"))]
 pub fn read_json(text: &str) -> Result<Vec<HistoryEvent>, serde_json::Error> {
@@ -126,15 +149,29 @@ impl EventKind {
 #[cfg(feature = "memory")]
 #[derive(Debug, Default)]
 pub struct MemoryHistories {
-    histories: std::collections::BTreeMap<String, Vec<HistoryEvent>>,
+    histories: std::collections::BTreeMap<String, Recorded>,
+    executions: std::collections::BTreeMap<String, Execution>,
 }
 
 #[cfg(feature = "memory")]
 impl MemoryHistories {
+    /// Keeps one more execution's history, of which the data says nothing.
+    #[must_use]
+    pub fn with(self, execution_arn: &str, events: Vec<HistoryEvent>) -> Self {
+        self.with_recorded(execution_arn, Recorded { events, measured: Measured::default() })
+    }
+
     /// Keeps one more execution's history.
     #[must_use]
-    pub fn with(mut self, execution_arn: &str, events: Vec<HistoryEvent>) -> Self {
-        self.histories.insert(execution_arn.to_owned(), events);
+    pub fn with_recorded(mut self, execution_arn: &str, recorded: Recorded) -> Self {
+        self.histories.insert(execution_arn.to_owned(), recorded);
+        self
+    }
+
+    /// Keeps one more execution.
+    #[must_use]
+    pub fn with_execution(mut self, execution: Execution) -> Self {
+        self.executions.insert(execution.arn.clone(), execution);
         self
     }
 }
@@ -142,9 +179,20 @@ impl MemoryHistories {
 #[cfg(feature = "memory")]
 impl Histories for MemoryHistories {
     async fn history(&self, execution_arn: &str) -> Result<Vec<HistoryEvent>, PortError> {
+        self.recorded(execution_arn).await.map(|recorded| recorded.events)
+    }
+
+    async fn recorded(&self, execution_arn: &str) -> Result<Recorded, PortError> {
         self.histories
             .get(execution_arn)
             .cloned()
             .ok_or_else(|| PortError::new(format!("GetExecutionHistory {execution_arn}"), "ExecutionDoesNotExist"))
+    }
+
+    async fn describe(&self, execution_arn: &str) -> Result<Execution, PortError> {
+        self.executions
+            .get(execution_arn)
+            .cloned()
+            .ok_or_else(|| PortError::new(format!("DescribeExecution {execution_arn}"), "ExecutionDoesNotExist"))
     }
 }

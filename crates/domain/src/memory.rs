@@ -18,7 +18,9 @@ use crate::evidence::hex;
 use crate::history::{ExecutionEnd, Executions};
 use crate::link::{ApprovalId, Secret};
 use crate::people::Address;
-use crate::ports::{Approvals, Clock, Desk, Mail, Objects, PortError, Replaced, Secrets, TaskAnswer, Tasks, Watch, Watches};
+use crate::ports::{
+    Approvals, Clock, Copied, Deliveries, Desk, Mail, MailingList, Objects, PortError, Replaced, Secrets, TaskAnswer, Tasks, Watch, Watches,
+};
 use crate::{ObjectEntry, ObjectUri};
 
 /// What happens to a call.
@@ -67,7 +69,7 @@ impl Gate {
         *locked(&self.stopped_at)
     }
 
-    async fn pass<T>(&self, call: &'static str, effect: impl FnOnce() -> T) -> Result<T, PortError> {
+    pub(crate) async fn pass<T>(&self, call: &'static str, effect: impl FnOnce() -> T) -> Result<T, PortError> {
         if self.stepwise {
             *locked(&self.stopped_at) = Some(call);
             stop_once().await;
@@ -144,9 +146,45 @@ impl MemoryObjects {
         Self { gate: Arc::clone(gate), ..Self::default() }
     }
 
+    /// What lies there, without passing the gate.
+    pub fn stored(&self, uri: &ObjectUri) -> Option<Vec<u8>> {
+        locked(&self.objects).get(&(uri.bucket().to_owned(), uri.key().to_owned())).cloned()
+    }
+
     /// Puts an object there without passing the gate.
     pub fn put(&self, uri: &ObjectUri, body: impl Into<Vec<u8>>) {
         locked(&self.objects).insert((uri.bucket().to_owned(), uri.key().to_owned()), body.into());
+    }
+}
+
+/// The entity tag of an object in memory.
+fn etag_of(body: &[u8]) -> String {
+    hex(&Sha256::digest(body)[..16])
+}
+
+impl Deliveries for MemoryObjects {
+    async fn read_listed(&self, uri: &ObjectUri, etag: &str) -> Result<Option<Vec<u8>>, PortError> {
+        self.gate.pass("Deliveries.read_listed", || self.stored(uri).filter(|body| etag_of(body) == etag)).await
+    }
+
+    async fn copy_listed(&self, uri: &ObjectUri, etag: &str, to: &ObjectUri) -> Result<Copied, PortError> {
+        let copy = || match self.stored(uri).filter(|body| etag_of(body) == etag) {
+            Some(body) => {
+                self.put(to, body);
+                Copied::Copied
+            }
+            None => Copied::Changed,
+        };
+        self.gate.pass("Deliveries.copy_listed", copy).await
+    }
+
+    async fn remove_listed(&self, uri: &ObjectUri, etag: &str) -> Result<(), PortError> {
+        let remove = || {
+            if self.stored(uri).is_some_and(|body| etag_of(&body) == etag) {
+                locked(&self.objects).remove(&(uri.bucket().to_owned(), uri.key().to_owned()));
+            }
+        };
+        self.gate.pass("Deliveries.remove_listed", remove).await
     }
 }
 
@@ -161,8 +199,7 @@ impl Objects for MemoryObjects {
     }
 
     async fn list(&self, prefix: &ObjectUri) -> Result<Vec<ObjectEntry>, PortError> {
-        let entry =
-            |key: &str, body: &[u8]| ObjectEntry { key: key.to_owned(), size: body.len() as u64, etag: hex(&Sha256::digest(body)[..16]) };
+        let entry = |key: &str, body: &[u8]| ObjectEntry { key: key.to_owned(), size: body.len() as u64, etag: etag_of(body) };
         let listing = || {
             let objects = locked(&self.objects);
             let below = objects.iter().filter(|((bucket, key), _)| bucket == prefix.bucket() && key.starts_with(prefix.key()));
@@ -331,6 +368,11 @@ impl MemoryAudit {
         Self { gate: Arc::clone(gate), ..Self::default() }
     }
 
+    /// Every chain, without passing the gate.
+    pub fn chains(&self) -> Vec<Vec<Entry>> {
+        locked(&self.chains).values().cloned().collect()
+    }
+
     /// The chain of a question, without passing the gate.
     pub fn chain(&self, approval: &ApprovalId) -> Vec<Entry> {
         locked(&self.chains).get(approval).cloned().unwrap_or_default()
@@ -394,6 +436,31 @@ impl Mail for MemoryMail {
     async fn send(&self, to: &Address, subject: &str, text: &str) -> Result<(), PortError> {
         let mail = SentMail { to: to.clone(), subject: subject.to_owned(), text: text.to_owned() };
         self.gate.pass("Mail.send", || locked(&self.sent).push(mail)).await
+    }
+}
+
+/// A mailing list that keeps what was sent: subject and text.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryMailingList {
+    gate: Arc<Gate>,
+    sent: Arc<Mutex<Vec<(String, String)>>>,
+}
+
+impl MemoryMailingList {
+    /// No mail is sent yet.
+    pub fn behind(gate: &Arc<Gate>) -> Self {
+        Self { gate: Arc::clone(gate), ..Self::default() }
+    }
+
+    /// Everything that was sent, in order: subject and text.
+    pub fn sent(&self) -> Vec<(String, String)> {
+        locked(&self.sent).clone()
+    }
+}
+
+impl MailingList for MemoryMailingList {
+    async fn mail(&self, subject: &str, text: &str) -> Result<(), PortError> {
+        self.gate.pass("MailingList.mail", || locked(&self.sent).push((subject.to_owned(), text.to_owned()))).await
     }
 }
 
@@ -565,10 +632,28 @@ impl Desk for MemoryDesk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nights::{MemoryNights, Row};
 
     #[tokio::test]
     async fn the_audit_keeps_its_contract() {
         contract::audit(&MemoryAudit::default(), "memory").await;
+    }
+
+    #[tokio::test]
+    async fn the_registry_keeps_its_contract() {
+        let nights = MemoryNights::default();
+        contract::nights(&nights, async |run_date, claim| {
+            let row = Row {
+                owner: claim.owner.to_owned(),
+                status: claim.status.to_owned(),
+                published_at: claim.published_at,
+                ended_at: None,
+                error: None,
+            };
+            nights.put(run_date, row);
+        })
+        .await;
+        contract::notices(&nights, "memory").await;
     }
 
     #[tokio::test]

@@ -92,6 +92,11 @@ pub fn redrives(history: &[HistoryEvent]) -> u32 {
     history.iter().map(|event| u32::from(event.kind == EventKind::Redriven)).sum()
 }
 
+/// How many state transitions AWS bills: one a state, and one more for each retry (<https://aws.amazon.com/step-functions/pricing/>).
+pub fn transitions(history: &[HistoryEvent]) -> u64 {
+    Trace::of(history).visits.iter().map(|visit| u64::from(visit.tries.max(1))).sum()
+}
+
 /// One stay in one state.
 #[derive(Debug)]
 struct Visit {
@@ -218,6 +223,15 @@ mod tests {
             writeln!(text, " ×{}", step.tries).unwrap();
         }
         text
+    }
+
+    #[test]
+    fn every_state_is_a_transition_and_every_retry_one_more() {
+        for (history, expected) in
+            [(include_str!("../histories/published.json"), 30), (include_str!("../histories/rates-unavailable.json"), 13)]
+        {
+            assert_eq!(transitions(&read_json(history).unwrap()), expected);
+        }
     }
 
     #[test]

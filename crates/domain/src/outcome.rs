@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum Outcome {
     /// The warehouse holds the run date.
     Published,
+    /// What was built passes the quality gate, and was not to be published.
+    Built,
     /// At least one quality rule did not pass; nobody was asked.
     QualityFailed,
     /// An approver said no.
@@ -27,6 +29,27 @@ pub enum Outcome {
     Aborted,
 }
 
+impl Outcome {
+    /// Whether the definition tells of it itself. Of every other end an event does.
+    pub fn is_as_intended(&self) -> bool {
+        matches!(self, Self::Published | Self::Built)
+    }
+
+    /// Its word on the wire, such as `QUALITY_FAILED`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Published => "PUBLISHED",
+            Self::Built => "BUILT",
+            Self::QualityFailed => "QUALITY_FAILED",
+            Self::Rejected => "REJECTED",
+            Self::Expired => "EXPIRED",
+            Self::Failed { .. } => "FAILED",
+            Self::TimedOut => "TIMED_OUT",
+            Self::Aborted => "ABORTED",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,11 +59,13 @@ mod tests {
         let failed = Outcome::Failed { state: "EnrichCurrency".to_owned(), error: "RatesUnavailable".to_owned() };
         for (outcome, written) in [
             (Outcome::Published, r#"{"outcome":"PUBLISHED"}"#),
+            (Outcome::Built, r#"{"outcome":"BUILT"}"#),
             (Outcome::QualityFailed, r#"{"outcome":"QUALITY_FAILED"}"#),
             (Outcome::TimedOut, r#"{"outcome":"TIMED_OUT"}"#),
             (failed, r#"{"outcome":"FAILED","state":"EnrichCurrency","error":"RatesUnavailable"}"#),
         ] {
             assert_eq!(serde_json::to_string(&outcome).unwrap(), written);
+            assert!(written.contains(&format!(r#""{}""#, outcome.name())), "{written}");
             assert_eq!(serde_json::from_str::<Outcome>(written).unwrap(), outcome);
         }
     }

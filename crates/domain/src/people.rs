@@ -26,6 +26,11 @@ impl Address {
         self.0.eq_ignore_ascii_case(&other.0)
     }
 
+    /// Whether one of these is the same person's.
+    pub fn is_among(&self, others: &[Self]) -> bool {
+        others.iter().any(|other| other.is(self))
+    }
+
     /// What to call the person, made from the part before the `@`: `a.berg` is "A. Berg".
     pub fn person(&self) -> String {
         let local = self.0.split_once('@').map_or(self.0.as_str(), |(local, _)| local);
@@ -180,7 +185,7 @@ impl Panel {
     /// The same people, and those who may be asked in their place.
     pub fn with_deputies(mut self, deputies: &[impl AsRef<str>]) -> Result<Self, InvalidPanel> {
         self.deputies = people("deputy", deputies)?;
-        self.deputies.retain(|deputy| !self.addresses.iter().any(|approver| approver.is(deputy)));
+        self.deputies.retain(|deputy| !deputy.is_among(&self.addresses));
         Ok(self)
     }
 
@@ -198,13 +203,18 @@ impl Panel {
     pub fn required(&self) -> u32 {
         self.required
     }
+
+    /// Whether so many approvers could decide.
+    pub fn is_enough(&self, approvers: usize) -> bool {
+        u32::try_from(approvers).unwrap_or(u32::MAX) >= self.required
+    }
 }
 
 fn people(role: &'static str, texts: &[impl AsRef<str>]) -> Result<Vec<Address>, InvalidPanel> {
     let mut people: Vec<Address> = Vec::new();
     for (index, text) in texts.iter().enumerate() {
         let address: Address = text.as_ref().parse().map_err(|source| InvalidPanel::Address { role, position: index + 1, source })?;
-        if !people.iter().any(|known| known.is(&address)) {
+        if !address.is_among(&people) {
             people.push(address);
         }
     }

@@ -20,6 +20,10 @@ static NIGHT: LazyLock<Plan> = LazyLock::new(|| {
     Plan::read(include_str!("../../../statemachine/nightly-warehouse.asl.json")).expect("the definition is tested to be readable")
 });
 
+/// A dataset's, likewise.
+static DATASET: LazyLock<Plan> =
+    LazyLock::new(|| Plan::read(include_str!("../../../statemachine/dataset.asl.json")).expect("the definition is tested to be readable"));
+
 /// The steps of a definition, in the order in which they can begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
@@ -66,6 +70,11 @@ impl Plan {
     /// The night's plan.
     pub fn of_the_night() -> &'static Self {
         &NIGHT
+    }
+
+    /// The plan of a dataset's build.
+    pub fn of_a_dataset() -> &'static Self {
+        &DATASET
     }
 
     /// Reads a definition in the Amazon States Language. It is taken to be valid; what the language doesn't have is passed over.
@@ -139,6 +148,8 @@ struct State {
     ends: bool,
     /// Where it goes next, what it falls back to last.
     next: Vec<usize>,
+    /// How many of these are no fallback.
+    onward: usize,
     /// The first state of each branch, or of a Map's items.
     branches: Vec<usize>,
     /// The Parallel or Map that it is in.
@@ -168,10 +179,11 @@ impl Reader {
             numbers.get(name).copied().ok_or_else(|| InvalidDefinition::NoState(name.to_owned()))
         };
         for (name, state) in states {
-            let ways =
-                [&state["Next"]].into_iter().chain(nexts(&state["Choices"])).chain([&state["Default"]]).chain(nexts(&state["Catch"]));
-            let next = ways.filter(|way| !way.is_null()).map(&number).collect::<Result<_, _>>()?;
-            self.states[numbers[name.as_str()]].next = next;
+            let ways = [&state["Next"]].into_iter().chain(nexts(&state["Choices"])).chain([&state["Default"]]);
+            let ways: Vec<_> = ways.filter(|way| !way.is_null()).collect();
+            let state_here = &mut self.states[numbers[name.as_str()]];
+            state_here.onward = ways.len();
+            state_here.next = ways.into_iter().chain(nexts(&state["Catch"])).map(&number).collect::<Result<_, _>>()?;
         }
         for (name, state) in states {
             let container = numbers[name.as_str()];
@@ -247,16 +259,23 @@ impl Reader {
 
     fn plan(self) -> Plan {
         let mut followed: Vec<Vec<usize>> = vec![Vec::new(); self.titles.len()];
+        let mut goes_on = BTreeSet::new();
         for (at, state) in self.states.iter().enumerate() {
             let Some(from) = state.step else { continue };
             let mut met = BTreeSet::new();
-            for to in self.ways_out(at).into_iter().flat_map(|next| self.steps_at(next, &mut met)).collect::<Vec<_>>() {
-                if to != from && !followed[to].contains(&from) {
-                    followed[to].push(from);
+            for (way, next) in self.ways_out(at).into_iter().enumerate() {
+                for to in self.steps_at(next, &mut met) {
+                    if to != from && !followed[to].contains(&from) {
+                        followed[to].push(from);
+                    }
+                    if way < state.onward || way >= state.next.len() {
+                        goes_on.insert((from, to));
+                    }
                 }
             }
         }
         forget_ways_back(&mut followed);
+        forget_shortcuts(&mut followed, &goes_on);
         let depths = depths(&followed);
         let mut order: Vec<usize> = (0..self.titles.len()).collect();
         order.sort_by_key(|step| depths[*step]);
@@ -306,6 +325,7 @@ impl State {
             marked: marked.filter(|title| !name_of(title).is_empty()),
             ends: state["End"] == true || state["Type"] == "Succeed",
             next: Vec::new(),
+            onward: 0,
             branches: Vec::new(),
             inside,
             step: None,
@@ -354,6 +374,21 @@ fn forget_ways_back(followed: &mut [Vec<usize>]) {
         if marks[step] == Mark::New {
             walk(step, followed, &mut marks);
         }
+    }
+}
+
+/// A Choice that leaves steps out adds no line around them: the longer way leads there as well. A fallback's line stays.
+fn forget_shortcuts(followed: &mut [Vec<usize>], goes_on: &BTreeSet<(usize, usize)>) {
+    fn comes_before(earlier: usize, later: usize, followed: &[Vec<usize>], goes_on: &BTreeSet<(usize, usize)>) -> bool {
+        let mut before = followed[later].iter().filter(|before| goes_on.contains(&(**before, later)));
+        before.any(|before| *before == earlier || comes_before(earlier, *before, followed, goes_on))
+    }
+    for step in 0..followed.len() {
+        let before = std::mem::take(&mut followed[step]);
+        let goes_here = |from: usize| goes_on.contains(&(from, step));
+        let longer = |earlier: usize| before.iter().any(|other| goes_here(*other) && comes_before(earlier, *other, followed, goes_on));
+        let is_shortcut = |earlier: &usize| goes_here(*earlier) && longer(*earlier);
+        followed[step] = before.iter().copied().filter(|earlier| !is_shortcut(earlier)).collect();
     }
 }
 
@@ -440,6 +475,19 @@ mod tests {
         for state in ["ResolveRun", "CheckRunDate", "InvalidRunDate", "BuildSources", "EnrichAndJoin", "nowhere"] {
             assert_eq!(plan.of_state(state), None, "{state}");
         }
+    }
+
+    #[test]
+    fn a_datasets_build_is_drawn_from_its_definition() {
+        let expected = [
+            "check-source",
+            "check-source > ingest-raw",
+            "ingest-raw > data-quality-gate",
+            "data-quality-gate > build-curated",
+            "build-curated > count",
+            "count > tell-built",
+        ];
+        assert_eq!(drawn(Plan::of_a_dataset()), expected);
     }
 
     #[test]

@@ -50,6 +50,27 @@ pub trait Objects: Send + Sync {
     fn list(&self, prefix: &ObjectUri) -> impl Future<Output = Result<Vec<ObjectEntry>, PortError>> + Send;
 }
 
+/// Objects that others bring and may replace at any moment: each is bound to the entity tag that was listed.
+pub trait Deliveries: Send + Sync {
+    /// The object's bytes, or `None` where another one is there by now, or none.
+    fn read_listed(&self, uri: &ObjectUri, etag: &str) -> impl Future<Output = Result<Option<Vec<u8>>, PortError>> + Send;
+
+    /// Copies that object and no other. Copying it again leaves the same copy.
+    fn copy_listed(&self, uri: &ObjectUri, etag: &str, to: &ObjectUri) -> impl Future<Output = Result<Copied, PortError>> + Send;
+
+    /// Removes that object and no other. Removing what is gone is no error.
+    fn remove_listed(&self, uri: &ObjectUri, etag: &str) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// Whether an object could be copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Copied {
+    /// It lies there.
+    Copied,
+    /// Another one is there by now, or none.
+    Changed,
+}
+
 /// The stored questions. One record arbitrates between everyone who wants to change it.
 pub trait Approvals: Send + Sync {
     /// The record as the last write left it, or `None` where there is none.
@@ -92,6 +113,12 @@ pub enum TaskAnswer {
 pub trait Mail: Send + Sync {
     /// Sends plain text to this person and to nobody else.
     fn send(&self, to: &Address, subject: &str, text: &str) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// Mail to everybody who has subscribed.
+pub trait MailingList: Send + Sync {
+    /// Sends plain text to all of them.
+    fn mail(&self, subject: &str, text: &str) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
 /// Who can be mailed.

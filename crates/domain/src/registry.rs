@@ -20,11 +20,18 @@ pub struct Registered {
     pub status: String,
     /// When it was claimed.
     pub claimed_at: Timestamp,
+    /// When the warehouse was last given it, by whichever execution.
+    pub published_at: Option<Timestamp>,
 }
 
 impl Registered {
-    /// Whether the warehouse holds the date.
+    /// Whether the warehouse holds the date, whatever became of a build that came after.
     pub fn is_published(&self) -> bool {
+        self.owner_published() || self.published_at.is_some()
+    }
+
+    /// Whether it was the owner that published it.
+    pub fn owner_published(&self) -> bool {
         self.status == "PUBLISHED"
     }
 }

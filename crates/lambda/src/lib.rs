@@ -1,6 +1,7 @@
 //! What every function starts with: tracing, configuration, error names.
 
 pub mod config;
+pub mod correlation;
 
 use std::future::Future;
 
@@ -10,8 +11,10 @@ use nightly_domain::Named;
 use nightly_domain::ports::Clock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tracing::Instrument as _;
 
 pub use config::InvalidConfiguration;
+pub use correlation::Correlation;
 
 /// The machine's clock.
 #[derive(Debug, Clone, Copy)]
@@ -46,13 +49,16 @@ where
     Ports: 'static,
 {
     let ports: &'static Result<Ports, InvalidConfiguration> = Box::leak(Box::new(ports));
+    let function: String = config::optional("AWS_LAMBDA_FUNCTION_NAME").ok().flatten().unwrap_or_default();
     lambda_runtime::run(service_fn(|event: LambdaEvent<serde_json::Value>| {
         let handle = &handle;
-        async move {
+        let span = Correlation::of(&event.payload).span(&function);
+        let work = async move {
             let ports = ports.as_ref().map_err(|error| diagnostic(error))?;
             let input = serde_json::from_value(event.payload).map_err(|error| diagnostic(&InvalidInput(error)))?;
             handle(ports, input).await.map_err(|error| diagnostic(&error))
-        }
+        };
+        work.instrument(span)
     }))
     .await
 }

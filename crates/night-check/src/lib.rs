@@ -1,11 +1,10 @@
 //! Looks, every quarter of an hour, whether the night is where it should be by now.
 
-mod metrics;
-
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use nightly_domain::history::{EventKind, Histories, HistoryEvent};
+use nightly_domain::metrics::{self, Metric};
 use nightly_domain::people::Panel;
 use nightly_domain::ports::{Clock, PortError, Subscriptions};
 use nightly_domain::registry::{Registered, Registry};
@@ -80,6 +79,19 @@ pub enum Milestone {
     Published,
 }
 
+impl Report {
+    /// Each 0 or 1.
+    fn metrics(&self) -> [Metric; 4] {
+        let late = |name, milestone| Metric::count(name, usize::from(self.late.contains(&milestone)));
+        [
+            late("LateStarts", Milestone::Started),
+            late("LateQuestions", Milestone::Asked),
+            late("LatePublications", Milestone::Published),
+            Metric::count("UnreachableQuestions", usize::from(self.nobody_to_answer)),
+        ]
+    }
+}
+
 /// How the night stands is not known.
 #[derive(Debug, thiserror::Error)]
 #[error("how the night of {run_date} stands is not known")]
@@ -104,7 +116,9 @@ pub async fn handle(
     let today = TimeZone::UTC.to_datetime(now).date();
     let run_date = due(today);
     let report = ports.look(run_date, today, now).await.map_err(|source| Unknown { run_date, source })?;
-    (ports.metrics)(&metrics::line(&report, &ports.settings.environment, now));
+    let mut figures = metrics::line(&ports.settings.environment, now, &[], &report.metrics());
+    figures["RunDate"] = run_date.to_string().into();
+    (ports.metrics)(&figures);
     Ok(report)
 }
 
@@ -117,7 +131,8 @@ impl<Nights: Registry, Past: Histories, Topic: Subscriptions, Output, Now> Ports
     async fn look(&self, run_date: RunDate, today: Date, now: Timestamp) -> Result<Report, PortError> {
         let night = self.registry.night(run_date).await?;
         let question = match &night {
-            Some(night) if !night.is_published() => Question::of(&self.histories.history(&night.owner).await?),
+            // Who builds a published date anew asks again.
+            Some(night) if !night.owner_published() => Question::of(&self.histories.history(&night.owner).await?),
             _ => Question::default(),
         };
         let late = self.late(night.as_ref(), question, today, now);
@@ -143,8 +158,7 @@ impl<Nights: Registry, Past: Histories, Topic: Subscriptions, Output, Now> Ports
     async fn can_be_answered(&self) -> Result<bool, PortError> {
         let confirmed = self.subscriptions.confirmed().await?;
         let panel = &self.settings.panel;
-        let reachable = panel.addresses().iter().filter(|approver| confirmed.iter().any(|address| address.is(approver))).count();
-        Ok(u32::try_from(reachable).unwrap_or(u32::MAX) >= panel.required())
+        Ok(panel.is_enough(panel.addresses().iter().filter(|approver| approver.is_among(&confirmed)).count()))
     }
 }
 

@@ -36,20 +36,21 @@ impl Subscriptions for Topic {
 /// A night, as the registry and Step Functions know it.
 struct Stand {
     status: Option<&'static str>,
+    published_at: Option<&'static str>,
     history: Vec<HistoryEvent>,
     confirmed: &'static [&'static str],
 }
 
 impl Stand {
     fn unclaimed() -> Self {
-        Self { status: None, history: Vec::new(), confirmed: &[BERG, OSEI] }
+        Self { status: None, published_at: None, history: Vec::new(), confirmed: &[BERG, OSEI] }
     }
 
     /// A real history up to the given time of its day, 2026-11-21.
     fn at(history: &str, time: &str) -> Self {
         let until = format!("2026-11-21T{time}Z").parse::<Timestamp>().unwrap();
         let history = read_json(history).unwrap().into_iter().filter(|event| event.at <= until).collect();
-        Self { status: Some("RUNNING"), history, confirmed: &[BERG, OSEI] }
+        Self { status: Some("RUNNING"), published_at: None, history, confirmed: &[BERG, OSEI] }
     }
 
     /// What a look at that time of the day comes to, and the metrics that it leaves.
@@ -58,6 +59,7 @@ impl Stand {
             owner: NIGHT.to_owned(),
             status: status.to_owned(),
             claimed_at: "2026-11-21T01:00:02Z".parse().unwrap(),
+            published_at: self.published_at.map(|at| at.parse().unwrap()),
         };
         let rows = self.status.map(|status| (RunDate::parse("2026-11-20").unwrap(), row(status)));
         let metrics = Mutex::new(Vec::new());
@@ -138,8 +140,12 @@ fn a_published_night_is_never_late_and_a_night_that_ended_otherwise_is() {
     // Its history may be forgotten by then: the registry says it.
     let published = Stand { status: Some("PUBLISHED"), ..Stand::unclaimed() };
     assert_eq!(published.look("09:00:00").0.late, []);
-    let rejected = Stand { status: Some("REJECTED"), ..Stand::at(REJECTED, "09:00:00") };
-    assert_eq!(rejected.look("09:00:00").0.late, [Milestone::Published]);
+    let rejected = || Stand { status: Some("REJECTED"), ..Stand::at(REJECTED, "09:00:00") };
+    assert_eq!(rejected().look("09:00:00").0.late, [Milestone::Published]);
+    let rebuilt = Stand { published_at: Some("2026-11-21T03:14:02Z"), ..rejected() };
+    assert_eq!(rebuilt.look("09:00:00").0.late, [], "what was published stays when a forced build after it is rejected");
+    let asked_again = Stand { published_at: Some("2026-11-21T03:14:02Z"), confirmed: &[], ..Stand::at(PUBLISHED, "02:30:00") };
+    assert!(asked_again.look("03:00:00").0.nobody_to_answer, "a forced build's question needs somebody, too");
 }
 
 #[test]

@@ -66,6 +66,19 @@ pub fn whole(amount: Decimal) -> String {
     grouped(amount, 0)
 }
 
+/// `$1,234.50`; `free` for nothing.
+pub fn dollars(amount: Decimal) -> String {
+    if amount.is_zero() {
+        return "free".to_owned();
+    }
+    let cents = (amount * Decimal::ONE_HUNDRED).round();
+    if cents.is_zero() {
+        return "less than a cent".to_owned();
+    }
+    let (dollars, cents) = ((cents / Decimal::ONE_HUNDRED).trunc(), cents % Decimal::ONE_HUNDRED);
+    format!("${}.{cents:02}", whole(dollars))
+}
+
 /// `+6.5 %` for the ratio 0.065; `−1.8 %`; `0.0 %` has no sign.
 pub fn signed_percent(ratio: Decimal) -> String {
     let percent = ratio.saturating_mul(Decimal::ONE_HUNDRED).round_dp_with_strategy(1, RoundingStrategy::MidpointAwayFromZero);
@@ -219,6 +232,15 @@ mod tests {
         assert_eq!(list::<&str>(&[]), "");
         assert_eq!(list(&["A"]), "A");
         assert_eq!(list(&["A", "B", "C"]), "A, B and C");
+    }
+
+    #[test]
+    fn money_is_written_to_the_cent() {
+        for (amount, text) in
+            [("0", "free"), ("0.001", "less than a cent"), ("0.125", "$0.12"), ("1234.5", "$1,234.50"), ("16.999", "$17.00")]
+        {
+            assert_eq!(dollars(amount.parse().unwrap()), text);
+        }
     }
 
     #[test]

@@ -20,6 +20,10 @@ pub(crate) const WATCH_MINUTES: i64 = 5;
 pub(crate) const NOTICE_VISIBILITY_SECONDS: i64 = 360;
 /// A message that was received so often goes to the dead letters.
 pub(crate) const NOTICE_RECEIVES: u32 = 12;
+/// The bad ends that the rule hands on.
+pub(crate) const TOLD_ENDINGS: [&str; 3] = ["FAILED", "TIMED_OUT", "ABORTED"];
+/// The state machine that asks for others.
+pub(crate) const QUESTION_MACHINE: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:nightly-question";
 /// How many runs of a job Glue takes at once.
 pub(crate) const JOB_CONCURRENCY: usize = 1;
 /// Two workers of the kind G.1X, one unit each.
@@ -52,6 +56,8 @@ const SUBSTITUTIONS: &[(&str, &str)] = &[
     ("ApprovalExtensionSeconds", "900"),
     ("ApprovalWatchMinutes", "5"),
     ("WorkGroup", "nightly"),
+    ("AllowedFlags", "skipApproval,skipPublish,skipNotify"),
+    ("QuestionStateMachine", QUESTION_MACHINE),
     ("NoticeQueueUrl", "https://sqs.eu-central-1.amazonaws.com/111122223333/nightly-notices"),
 ];
 
@@ -89,8 +95,10 @@ mod tests {
         default("BaseCurrency", BASE_CURRENCY);
         assert!(template.contains(&format!("VisibilityTimeout: {NOTICE_VISIBILITY_SECONDS}\n")));
         assert!(template.contains(&format!("maxReceiveCount: {NOTICE_RECEIVES}\n")));
+        assert!(template.contains(&format!("          status: [{}]\n", TOLD_ENDINGS.join(", "))));
         let jobs = template.matches("Type: AWS::Glue::Job\n").count();
-        assert_eq!(template.matches(&format!("MaxConcurrentRuns: {JOB_CONCURRENCY} }}")).count(), jobs);
+        default("NightsAtOnce", &JOB_CONCURRENCY.to_string());
+        assert_eq!(template.matches("MaxConcurrentRuns: !Ref NightsAtOnce }").count(), jobs);
         assert_eq!((template.matches("WorkerType: G.1X\n").count(), template.matches("NumberOfWorkers: 2\n").count()), (jobs, jobs));
     }
 }

@@ -6,6 +6,7 @@ use lambda_http::{Body, Request};
 use nightly_approval::Site;
 use nightly_domain::people::Panel;
 use nightly_domain::{Named, ObjectUri};
+use rust_decimal::Decimal;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -130,12 +131,23 @@ impl Function {
                 answer(payload, async |request| approver_check::handle(&ports, request).await).await
             }),
             (Self::StakeholderNotify, Event::Payload(payload)) => Box::pin(async move {
-                let settings =
-                    stakeholder_notify::Settings { environment: "prod".to_owned(), site_bucket: SITE.to_owned(), status_page_url: None };
+                let settings = stakeholder_notify::Settings {
+                    environment: "prod".to_owned(),
+                    site_bucket: SITE.to_owned(),
+                    status_page_url: None,
+                    runbook_url: None,
+                    published_by: jiff::civil::time(5, 0, 0, 0),
+                    dpu_hour_price: Decimal::new(44, 2),
+                };
+                let list = line.clone();
                 let ports = stakeholder_notify::Ports {
                     objects: line.clone(),
                     histories: line.clone(),
+                    registry: line.clone(),
                     channel: Some(line.clone()),
+                    mailing_list: Some(line.clone()),
+                    list_of_topic: |_: &str| list.clone(),
+                    metrics: |_: &Value| {},
                     clock: line,
                     settings,
                 };

@@ -8,21 +8,23 @@ use nightly_asl::{Detail, Event, Instant, Status};
 use nightly_domain::ObjectUri;
 use nightly_domain::approval::{Approval, ApprovalStatus, Bearer, Decision, Handover, Ruling, Verdict};
 use nightly_domain::link::Link;
+use nightly_domain::nights::Medium;
 use nightly_domain::ports::Watch;
-use nightly_domain::{Outcome as Told, audit};
+use nightly_domain::{Flag, Outcome as Told, audit};
 use serde_json::Value;
 
 use crate::deployment::SITE;
 use crate::people::Page;
 use crate::play::Play;
-use crate::story::Quality;
+use crate::story::{Quality, WithOthers};
 use crate::timeline;
 use crate::world::{Fate, Handed, Letter, Stood, timestamp};
 
 /// Judges a night in which nothing is due any more.
 pub(crate) fn judge(play: &mut Play<'_>) {
-    let invariants: [Invariant; 12] = [
+    let invariants: [Invariant; 13] = [
         published_with_its_approval,
+        what_is_left_out_stays_out,
         published_once_at_a_time,
         one_night_once,
         every_night_ends,
@@ -50,6 +52,12 @@ fn published_with_its_approval(play: &Play<'_>) -> Broken {
     const NAME: &str = "published_with_its_approval";
     let mut broken = Vec::new();
     for publishing in &play.world.publishings {
+        let covered = play.story.with_others == Some(WithOthers::Approved) && publishing.run_id == play.runs[0].id;
+        let waived = (play.story.left_out.contains(&Flag::SkipApproval) || covered)
+            && play.world.audit.chains().iter().flatten().filter_map(audit::Entry::occurrence).any(|noted| {
+                noted.at <= timestamp(publishing.began)
+                    && matches!(&noted.event, audit::Event::Waived { evidence_digest, .. } if *evidence_digest == publishing.digest)
+            });
         let approved = play.world.standings.iter().any(|stood| {
             stood.at <= publishing.began
                 && stood.status == "APPROVED"
@@ -60,12 +68,34 @@ fn published_with_its_approval(play: &Play<'_>) -> Broken {
                     .stored(&stood.id)
                     .is_some_and(|record| record.execution_arn.ends_with(&format!(":{}", publishing.run_id)))
         });
-        if !approved {
+        if !approved && !waived {
             broken.push((
                 NAME,
                 format!("{} of {} is written, and nobody has approved what it holds", publishing.run_date, publishing.run_id),
             ));
         }
+    }
+    broken
+}
+
+/// What the input leaves out does not happen: nobody is asked, nothing is published, nobody is told.
+fn what_is_left_out_stays_out(play: &Play<'_>) -> Broken {
+    const NAME: &str = "what_is_left_out_stays_out";
+    let left_out = |flag: Flag| play.story.left_out.contains(&flag);
+    let mut broken = Vec::new();
+    if left_out(Flag::SkipPublish) && !play.world.publishings.is_empty() {
+        broken.push((NAME, format!("{} is published, and was only to be built", crate::play::RUN_DATE)));
+    }
+    if (left_out(Flag::SkipApproval) || left_out(Flag::SkipPublish)) && !play.world.letters.is_empty() {
+        broken.push((NAME, format!("«{}» was mailed, and nobody was to be asked", play.world.letters[0].subject)));
+    }
+    if play.runs.len() == 1 && play.story.with_others.is_some() && !play.world.letters.is_empty() {
+        broken.push((NAME, format!("«{}» was mailed, and the date was asked about with others", play.world.letters[0].subject)));
+    }
+    if left_out(Flag::SkipNotify)
+        && let Some((_, medium, text)) = play.world.heard.iter().find(|(_, _, text)| play.runs.iter().any(|run| is_about(run, text)))
+    {
+        broken.push((NAME, format!("{} has «{text}», and was not to hear of it", medium.name())));
     }
     broken
 }
@@ -163,17 +193,28 @@ fn every_night_ends(play: &Play<'_>) -> Broken {
 }
 
 /// Whoever is to hear of a published night has heard of it, or the notice waits among the dead letters, or the execution's own output says
-/// that it is lost.
+/// that it is lost. Whoever is to hear of a bad end has heard of it in the channel and by mail, or its event is a dead letter.
 fn somebody_is_told(play: &Play<'_>) -> Broken {
     let mut broken = Vec::new();
     for (number, run) in play.runs.iter().enumerate() {
-        let Status::Succeeded(output) = run.execution.status() else { continue };
-        let output = output.value();
+        let output = match run.execution.status() {
+            Status::Succeeded(output) => output.value(),
+            Status::Running => continue,
+            Status::Failed(_) | Status::TimedOut(_) | Status::Aborted(_) if play.story.left_out.contains(&Flag::SkipNotify) => continue,
+            Status::Failed(_) | Status::TimedOut(_) | Status::Aborted(_) => {
+                broken.extend(unheard(play, run).map(|medium| {
+                    let what = format!("execution {number} ended {:?}, and nobody heard of it by {}", run.ends.last(), medium.name());
+                    ("somebody_is_told", what)
+                }));
+                continue;
+            }
+        };
         if output["outcome"] == "SKIPPED" {
             continue;
         }
         let told = match output["notice"].as_str() {
-            Some("DELIVERED") => recorded(play).is_some_and(|record| record["outcome"] == "PUBLISHED"),
+            // A later execution of the date, which was forced, has a record of its own in the same place.
+            Some("DELIVERED") => recorded(play).is_some_and(|record| record["outcome"] == output["outcome"] || record["run_id"] != run.id),
             Some("DEFERRED") => play.world.messages.iter().any(|message| message.fate != Fate::Waiting),
             Some("LOST") => true,
             _ => false,
@@ -183,6 +224,21 @@ fn somebody_is_told(play: &Play<'_>) -> Broken {
         }
     }
     broken
+}
+
+/// The ways on which nobody has heard how this execution ended last.
+fn unheard<'a>(play: &'a Play<'_>, run: &'a crate::play::Run) -> impl Iterator<Item = Medium> + 'a {
+    let ended = run.ends.last().copied();
+    let given_up = play.world.messages.iter().any(|message| message.fate == Fate::DeadLetter && message.body.contains(&run.arn));
+    let heard = move |medium: Medium| {
+        given_up || play.world.heard.iter().any(|(at, by, text)| *by == medium && Some(*at) >= ended && is_about(run, text))
+    };
+    [Medium::Slack, Medium::Mail].into_iter().filter(move |medium| !heard(*medium))
+}
+
+/// Whether it tells how this execution ended.
+fn is_about(run: &crate::play::Run, text: &str) -> bool {
+    text.contains(&run.arn) || text.contains(&format!("execution {}", run.id))
 }
 
 /// What the status page's record says of the date.

@@ -44,6 +44,12 @@ pub enum Bug {
     BuildsUnclaimed,
     /// The job: it publishes, whoever owns the night by now.
     PublishesWhoeverOwnsTheNight,
+    /// The definition: nobody is ever asked.
+    NobodyIsAsked,
+    /// The definition: whatever question the input names counts as a yes.
+    TakesAnyQuestionForAYes,
+    /// The definition: what was only to be built is published.
+    PublishesWhatWasOnlyToBeBuilt,
     /// The page: opening a link approves.
     ApprovesOnGet,
     /// The page: the answer is sent to Step Functions, and recorded after that.
@@ -52,11 +58,15 @@ pub enum Bug {
     RecordsAndForgets,
     /// The watch: it does everything but beat.
     WatchDoesNotBeat,
+    /// The notices: what was begun to be told counts as told, whatever became of it.
+    NoticeIsNotedBeforeItIsTold,
+    /// The deployment: the rule on bad ends leaves those out that somebody has stopped.
+    RuleForgetsStops,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 24] = [
         Self::HeartbeatTooShort,
         Self::FailedJobIsCaught,
         Self::GateIsRetried,
@@ -72,10 +82,15 @@ impl Bug {
         Self::PublishedIsFree,
         Self::BuildsUnclaimed,
         Self::PublishesWhoeverOwnsTheNight,
+        Self::NobodyIsAsked,
+        Self::TakesAnyQuestionForAYes,
+        Self::PublishesWhatWasOnlyToBeBuilt,
         Self::ApprovesOnGet,
         Self::SendsBeforeRecording,
         Self::RecordsAndForgets,
         Self::WatchDoesNotBeat,
+        Self::NoticeIsNotedBeforeItIsTold,
+        Self::RuleForgetsStops,
     ];
 
     /// Puts it into the definition, where it belongs there.
@@ -140,6 +155,17 @@ impl Bug {
                 for unreachable in ["ReadClaim", "ReadOwner", "ClaimStands", "NightAlreadyClaimed", "TakeOverNight"] {
                     states.as_object_mut().expect("states").remove(unreachable);
                 }
+            }
+            Self::NobodyIsAsked => states["ApprovalNeeded"]["Choices"][1]["Condition"] = json!("{% true %}"),
+            Self::TakesAnyQuestionForAYes => {
+                let never = json!([{"Condition": "{% false %}", "Assign": {"problem": ""}, "Next": "BatchApprovalInvalid"}]);
+                states["BatchApprovalCounts"]["Choices"] = never;
+                states["BatchApprovalCounts"]["Assign"]["waiver"] =
+                    json!({"kind": "BATCH", "executionArn": "{% $batchApproval %}", "by": "somebody", "at": "{% $startedAt %}"});
+            }
+            Self::PublishesWhatWasOnlyToBeBuilt => {
+                states["ApprovalNeeded"]["Choices"][0]["Next"] = json!("ManualApproval");
+                states.as_object_mut().expect("states").remove("RecordBuilt");
             }
             _ => {}
         }

@@ -22,14 +22,19 @@ use crate::functions::{Answer, Event, Function, House, Invocation};
 use crate::line::Line;
 use crate::people::{Deed, Mind};
 use crate::queue::Queue;
-use crate::story::{Begun, Story, When};
+use crate::story::{Begun, Story, When, WithOthers};
 use crate::warehouse::Warehouse;
-use crate::world::{Fate, World, timestamp};
+use crate::world::{Fate, Message, World, timestamp};
 use crate::{Happening, Injected, Night, Violation, invariants, timeline};
 
 /// 01:00 UTC, when the schedule starts the night.
 const STARTS_AT: &str = "2026-11-21T01:00:00Z";
 pub(crate) const RUN_DATE: &str = "2026-11-20";
+
+/// A question about many dates, and who has put it.
+pub(crate) const QUESTION: &str = "backfill-1";
+pub(crate) const QUESTION_ARN: &str = "arn:aws:states:eu-central-1:111122223333:execution:nightly-question:backfill-1";
+pub(crate) const BACKFILLED_BY: &str = "ops@nordvik.example";
 
 /// Nothing in a night is due later than this after its start: an execution ends within twelve hours, and each redrive has as many.
 const HORIZON_MILLIS: i64 = 3 * 24 * 3600 * 1000;
@@ -65,6 +70,7 @@ pub(crate) struct Run {
     pub(crate) execution: Execution,
     pub(crate) arn: String,
     pub(crate) id: String,
+    input: String,
     /// What each of its tasks is.
     doing: HashMap<TaskId, Doing>,
     tokens: Vec<(Rc<str>, TaskId)>,
@@ -164,8 +170,6 @@ enum Due {
     Does(usize, Deed),
     Stop,
     Redrive(usize),
-    /// Somebody hears that an execution has ended badly, and marks its night.
-    Mark(usize),
     Tamper,
 }
 
@@ -289,7 +293,6 @@ impl<'house> Play<'house> {
     fn handle(&mut self, due: Due) {
         match due {
             Due::Start(force) => self.start(force),
-            Due::Mark(run) => self.mark(run),
             Due::Tell(run, stimulus) => {
                 // What comes too late is over, and nobody hears of it.
                 let _ = self.runs[run].execution.apply(stimulus, self.queue.now());
@@ -313,7 +316,11 @@ impl<'house> Play<'house> {
 
     fn start(&mut self, force: bool) {
         let number = self.runs.len();
-        let id = format!("{:x}-{number}", self.seed);
+        let with_others = self.story.with_others.filter(|_| number == 0);
+        let id = match with_others {
+            Some(WithOthers::AnotherNight) | None => format!("{:x}-{number}", self.seed),
+            Some(_) => format!("{RUN_DATE}-{QUESTION}"),
+        };
         let identity = identity(&id);
         let arn = identity.execution_arn.clone();
         let mut input = match self.story.begun {
@@ -321,10 +328,17 @@ impl<'house> Play<'house> {
             Begun::By(person) => json!({"runDate": RUN_DATE, "startedBy": self.story.people[person].address}),
             Begun::ByNobodyKnown => json!({"runDate": RUN_DATE}),
         };
+        if with_others.is_some() {
+            input = json!({"runDate": RUN_DATE, "startedBy": BACKFILLED_BY, "batchApproval": QUESTION_ARN});
+        }
         if force {
             input["force"] = true.into();
         }
+        for flag in &self.story.left_out {
+            input[flag.name()] = true.into();
+        }
         let seed = self.chance.of(("execution", number as u64)).bits();
+        let written = input.to_string();
         let start = Start { identity, input: input.into(), at: self.queue.now(), seed };
         let execution = Execution::start(&self.warehouse.machine, start);
         self.tell("schedule", format!("starts {id}"));
@@ -332,6 +346,7 @@ impl<'house> Play<'house> {
             execution,
             arn,
             id,
+            input: written,
             doing: HashMap::new(),
             tokens: Vec::new(),
             ends: Vec::new(),
@@ -371,7 +386,7 @@ impl<'house> Play<'house> {
                     self.queue.after_millis(after, Due::Redrive(run));
                 }
                 if failed {
-                    self.queue.after_millis(2_000, Due::Mark(run));
+                    self.announce_end(run);
                 }
                 if first {
                     for again in &self.story.again {
@@ -385,23 +400,30 @@ impl<'house> Play<'house> {
         }
     }
 
-    fn stop(&mut self) {
-        if self.runs[0].execution.apply(Stimulus::Stop(Failure::default()), self.queue.now()).is_ok() {
-            self.tell("operator", "stops the execution".to_owned());
+    /// The rule hands the end to the queue of notices: at least once, perhaps late.
+    fn announce_end(&mut self, run: usize) {
+        let status = match self.runs[run].execution.status() {
+            Status::TimedOut(_) => "TIMED_OUT",
+            Status::Aborted(_) => "ABORTED",
+            _ => "FAILED",
+        };
+        if !self.warehouse.told_endings().contains(&status) {
+            return;
+        }
+        let detail = json!({"executionArn": self.runs[run].arn, "status": status, "redriveCount": self.runs[run].redriven.len()});
+        let body = json!({"detail-type": "Step Functions Execution Status Change", "source": "aws.states", "detail": detail}).to_string();
+        let fault = self.fault("EventBridge", "stakeholder-notify", || vec![Fault::Twice, Fault::Late]);
+        let mut chance = self.chance.of(("ending", run as u64, self.runs[run].ends.len() as u64));
+        let after = self.grains(&mut chance, 100, 3_000) + if fault == Some(Fault::Late) { 10 * 60_000 } else { 0 };
+        for _ in 0..if fault == Some(Fault::Twice) { 2 } else { 1 } {
+            self.world.messages.push(Message { body: body.clone(), received: 0, fate: Fate::Waiting });
+            self.queue.after_millis(after, Due::Receive(self.world.messages.len() - 1));
         }
     }
 
-    /// The row of a night that ended badly says so, while the night is still that execution's.
-    fn mark(&mut self, run: usize) {
-        let ended = match self.end_of(run) {
-            Some(ExecutionEnd::Failed { .. }) => "FAILED",
-            Some(ExecutionEnd::TimedOut) => "TIMED_OUT",
-            Some(ExecutionEnd::Aborted) => "ABORTED",
-            Some(ExecutionEnd::Succeeded) | None => return,
-        };
-        let owned = self.owner() == Some(run);
-        if let Some(row) = self.world.nights.get_mut(RUN_DATE).filter(|row| owned && row["status"]["S"] != "PUBLISHED") {
-            row.insert("status".to_owned(), json!({"S": ended}));
+    fn stop(&mut self) {
+        if self.runs[0].execution.apply(Stimulus::Stop(Failure::default()), self.queue.now()).is_ok() {
+            self.tell("operator", "stops the execution".to_owned());
         }
     }
 

@@ -1,5 +1,7 @@
 //! What kind of night a seed tells: how the day's data is, how the world outside behaves, who the people are.
 
+use nightly_domain::Flag;
+
 use crate::chance::Chance;
 
 /// One night, before anything has gone wrong in it.
@@ -8,6 +10,10 @@ pub(crate) struct Story {
     /// How many must approve.
     pub(crate) required: u32,
     pub(crate) begun: Begun,
+    /// What each start's input leaves out.
+    pub(crate) left_out: Vec<Flag>,
+    /// The first start names a question that was put about many dates.
+    pub(crate) with_others: Option<WithOthers>,
     /// The same date is started again.
     pub(crate) again: Vec<Again>,
     pub(crate) people: Vec<Person>,
@@ -54,6 +60,21 @@ pub(crate) enum When {
     After(i64),
     /// So many milliseconds after the first execution has ended, the first time that it does.
     AfterItsEnd(i64),
+}
+
+/// What became of a question about many dates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WithOthers {
+    /// It was approved, and counts for this night.
+    Approved,
+    /// It was rejected.
+    Rejected,
+    /// It did not show this date.
+    OtherDates,
+    /// It counts for another execution of this date.
+    AnotherNight,
+    /// There is no such question.
+    Unknown,
 }
 
 /// Somebody with a mailbox.
@@ -134,6 +155,8 @@ impl Story {
         Self {
             required: 1,
             begun: Begun::BySchedule,
+            left_out: Vec::new(),
+            with_others: None,
             again: Vec::new(),
             people: vec![person(A, Temper::Prompt), person(B, Temper::Absent), Person { deputy: true, ..person(DEPUTY, Temper::Prompt) }],
             day: Day { orders: true, inventory: true, lines: 48_212, currencies: vec!["EUR", "GBP", "USD"] },
@@ -186,6 +209,8 @@ impl Story {
         Self {
             required: if draw.happens(0.2) { 2 } else { 1 },
             begun,
+            left_out: left_out(&mut chance.of("left out")),
+            with_others: with_others(&mut chance.of("with others")),
             again: again(&mut chance.of("again")),
             people,
             day,
@@ -200,6 +225,20 @@ impl Story {
             faults: *draw.one_of(&[0.0, 0.01, 0.02, 0.02, 0.04, 0.1]),
         }
     }
+}
+
+/// Few nights leave a part out, and some of them more than one.
+fn left_out(draw: &mut Chance) -> Vec<Flag> {
+    if !draw.happens(0.06) {
+        return Vec::new();
+    }
+    Flag::ALL.into_iter().filter(|_| draw.happens(0.5)).collect()
+}
+
+/// A backfill starts few nights, and most of those as it should.
+fn with_others(draw: &mut Chance) -> Option<WithOthers> {
+    use WithOthers::{AnotherNight, Approved, OtherDates, Rejected, Unknown};
+    draw.happens(0.03).then(|| *draw.one_of(&[Approved, Approved, Approved, Approved, Rejected, OtherDates, AnotherNight, Unknown]))
 }
 
 /// A start is delivered twice, or somebody starts the date by hand; now and then two do.

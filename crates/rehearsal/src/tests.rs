@@ -66,24 +66,32 @@ fn exhaustive_a_million_nights() {
 
 #[test]
 fn each_single_fault_violates_nothing() {
-    let rehearsal = Rehearsal::of_the_warehouse();
-    let mut played = 0;
-    let mut states = BTreeSet::new();
-    for tale in Tale::ALL {
-        let faults = rehearsal.single_faults(tale);
-        for (site, fault) in &faults {
-            let night = rehearsal.told(tale, site, fault);
-            assert!(night.violations.is_empty(), "{tale:?}, {site}: {fault}\n{}", night.record());
-            assert_eq!(night.faults.len(), 1, "{tale:?}, {site}: {fault} did not happen");
-            played += 1;
-            if site.call.is_empty() {
-                states.insert(site.who.clone());
-            }
-        }
-    }
+    // Each lane plays every so manieth of them: it is the longest of all tests.
+    let lanes = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(4);
+    let played = std::thread::scope(|scope| {
+        let started: Vec<_> = (0..lanes).map(|lane| scope.spawn(move || play_single_faults(lane, lanes))).collect();
+        started.into_iter().flat_map(|lane| lane.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect::<Vec<_>>()
+    });
+    let states: BTreeSet<_> = played.iter().flatten().cloned().collect();
+    let played = played.len();
     println!("{played} histories with one fault each hold every invariant");
     let tasks: BTreeSet<_> = task_states(&deployment::definition()).into_iter().collect();
     assert_eq!(states, tasks, "every task has failed once in every way");
+}
+
+/// Gives for each that was played the state whose task had the fault, where it was a task's.
+fn play_single_faults(lane: usize, lanes: usize) -> Vec<Option<String>> {
+    let rehearsal = Rehearsal::of_the_warehouse();
+    let mut played = Vec::new();
+    for tale in Tale::ALL {
+        for (site, fault) in rehearsal.single_faults(tale).iter().skip(lane).step_by(lanes) {
+            let night = rehearsal.told(tale, site, fault);
+            assert!(night.violations.is_empty(), "{tale:?}, {site}: {fault}\n{}", night.record());
+            assert_eq!(night.faults.len(), 1, "{tale:?}, {site}: {fault} did not happen");
+            played.push(site.call.is_empty().then(|| site.who.clone()));
+        }
+    }
+    played
 }
 
 fn task_states(flow: &Value) -> Vec<String> {
@@ -154,16 +162,19 @@ fn a_date_is_built_by_one_execution_whoever_starts_it_again() {
 #[test]
 fn a_redriven_night_that_was_taken_over_builds_and_is_not_published() {
     let rehearsal = Rehearsal::of_the_warehouse();
-    let mut refused = 0;
+    let (mut refused, mut published) = (0, 0);
     for seed in 0..40 {
         let night = rehearsal.plain(Tale::RedrivenAfterATakeover, seed);
         assert!(night.violations.is_empty(), "{}", night.record());
-        assert_eq!(night.executions[1].name(), "PUBLISHED", "{}", night.record());
+        // Whoever is asked by both at once may answer the other one only.
+        assert!(["PUBLISHED", "ApprovalExpired"].contains(&night.executions[1].name().as_str()), "{}", night.record());
+        published += usize::from(night.executions[1].name() == "PUBLISHED");
         // By whoever was redriven, where it came as far as that.
         assert_ne!(night.executions[0].name(), "PUBLISHED", "{}", night.record());
         refused += usize::from(night.story.iter().any(|happening| happening.what.starts_with("NightTakenOver")));
     }
     assert!(refused > 10, "only {refused} of them came to publishing");
+    assert!(published > 30, "only {published} of the others published");
 }
 
 #[test]
@@ -186,10 +197,15 @@ fn each_planted_bug_is_caught_by_the_invariant_that_is_there_for_it() {
         (Bug::PublishedIsFree, "one_night_once"),
         (Bug::BuildsUnclaimed, "one_night_once"),
         (Bug::PublishesWhoeverOwnsTheNight, "one_night_once"),
+        (Bug::NobodyIsAsked, "published_with_its_approval"),
+        (Bug::TakesAnyQuestionForAYes, "published_with_its_approval"),
+        (Bug::PublishesWhatWasOnlyToBeBuilt, "what_is_left_out_stays_out"),
         (Bug::ApprovesOnGet, "no_decision_is_lost"),
         (Bug::SendsBeforeRecording, "no_decision_is_lost"),
         (Bug::RecordsAndForgets, "no_decision_is_lost"),
         (Bug::WatchDoesNotBeat, "a_question_is_open_as_long_as_was_promised"),
+        (Bug::NoticeIsNotedBeforeItIsTold, "somebody_is_told"),
+        (Bug::RuleForgetsStops, "somebody_is_told"),
     ] {
         let rehearsal = Rehearsal::with(bug);
         let caught = (0..MOST).find(|seed| rehearsal.night(*seed).violations.iter().any(|violation| violation.invariant == invariant));
@@ -205,8 +221,14 @@ fn every_bug_is_planted() {
     for bug in Bug::ALL {
         let mut definition = deployed.clone();
         bug.plant(&mut definition);
-        let in_the_job = matches!(bug, Bug::PublishesWhateverIsStaged | Bug::PublishesWhoeverOwnsTheNight);
-        let in_world = bug.handler().is_some() || bug == Bug::MayNotStopJobs || in_the_job;
+        let of_the_deployment = [
+            Bug::MayNotStopJobs,
+            Bug::PublishesWhateverIsStaged,
+            Bug::PublishesWhoeverOwnsTheNight,
+            Bug::NoticeIsNotedBeforeItIsTold,
+            Bug::RuleForgetsStops,
+        ];
+        let in_world = bug.handler().is_some() || of_the_deployment.contains(&bug);
         assert!(in_world != (definition != deployed), "{bug:?}");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use nightly_asl::Machine;
 use nightly_asl::check::Kind;
-use nightly_domain::ObjectUri;
+use nightly_domain::{Flag, ObjectUri};
 use serde_json::Value;
 
 use crate::Night;
@@ -13,7 +13,7 @@ use crate::deployment::{self, SITE};
 use crate::faults::{Fault, Faults, Site};
 use crate::planted::{Bug, Handler};
 use crate::play::Play;
-use crate::story::{Again, Quality, Rates, Story, Temper, When};
+use crate::story::{Again, Quality, Rates, Story, Temper, When, WithOthers};
 use crate::world::Objects;
 
 /// What nights of the warehouse are played on.
@@ -55,11 +55,17 @@ pub enum Tale {
     StartedWhenPublished,
     /// The same, by force.
     ForcedWhenPublished,
+    /// Nobody is asked.
+    WithoutApproval,
+    /// It is only built.
+    OnlyBuilt,
+    /// It was approved with other dates.
+    ApprovedWithOthers,
 }
 
 impl Tale {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Approved,
         Self::Rejected,
         Self::Unanswered,
@@ -73,6 +79,9 @@ impl Tale {
         Self::RedrivenAfterATakeover,
         Self::StartedWhenPublished,
         Self::ForcedWhenPublished,
+        Self::WithoutApproval,
+        Self::OnlyBuilt,
+        Self::ApprovedWithOthers,
     ];
 
     fn story(self) -> Story {
@@ -99,6 +108,9 @@ impl Tale {
             }
             Self::StartedWhenPublished => story.again = again(When::AfterItsEnd(60_000), false),
             Self::ForcedWhenPublished => story.again = again(When::AfterItsEnd(60_000), true),
+            Self::WithoutApproval => story.left_out = vec![Flag::SkipApproval],
+            Self::OnlyBuilt => story.left_out = vec![Flag::SkipPublish],
+            Self::ApprovedWithOthers => story.with_others = Some(WithOthers::Approved),
         }
         story
     }
@@ -141,6 +153,19 @@ impl Warehouse {
     /// A told night without any fault.
     pub(crate) fn plain(&self, tale: Tale, seed: u64) -> Night {
         Play::begin(self, seed, tale.story(), Faults::none()).play().0
+    }
+
+    /// The bad ends that the rule hands on.
+    pub(crate) fn told_endings(&self) -> &'static [&'static str] {
+        match self.bug {
+            Some(Bug::RuleForgetsStops) => &["FAILED", "TIMED_OUT"],
+            _ => &deployment::TOLD_ENDINGS,
+        }
+    }
+
+    /// Whether what is begun to be told counts as told.
+    pub(crate) fn takes_a_beginning_for_an_end(&self) -> bool {
+        self.bug == Some(Bug::NoticeIsNotedBeforeItIsTold)
     }
 
     /// The errors that this state names.

@@ -10,10 +10,11 @@ use nightly_asl::Instant;
 use nightly_domain::approval::{Approval, ApprovalStatus, Handover};
 use nightly_domain::link::ApprovalId;
 use nightly_domain::memory::{MemoryApprovals, MemoryAudit};
+use nightly_domain::nights::{EndedNight, Medium, MemoryNights, Standing};
 use nightly_domain::people::Address;
 use nightly_domain::ports::{Approvals as _, Replaced, Watch};
 use nightly_domain::{ObjectEntry, ObjectUri};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::items::Item;
 
@@ -24,6 +25,10 @@ pub(crate) struct World {
     pub(crate) objects: Objects,
     pub(crate) watches: Vec<Schedule>,
     pub(crate) letters: Vec<Letter>,
+    /// What was told of each ending.
+    pub(crate) notices: MemoryNights,
+    /// What the stakeholders have heard: when, by which way, and all that it says.
+    pub(crate) heard: Vec<(Instant, Medium, String)>,
     /// What stands in the channel.
     pub(crate) posts: Vec<Value>,
     /// Partitions of the catalog, as `<table>/<values>`.
@@ -134,6 +139,8 @@ impl World {
             objects,
             watches: Vec::new(),
             letters: Vec::new(),
+            notices: MemoryNights::default(),
+            heard: Vec::new(),
             posts: Vec::new(),
             partitions: BTreeSet::new(),
             messages: Vec::new(),
@@ -144,6 +151,25 @@ impl World {
             standings: Vec::new(),
             presses: Vec::new(),
         }
+    }
+
+    /// What a bad end leaves in the night's row, unless the night is another execution's or published.
+    pub(crate) fn end_night(&mut self, night: &EndedNight) -> Standing {
+        let Some(row) = self.nights.get_mut(&night.run_date.to_string()) else { return Standing::Unclaimed };
+        if row["owner"]["S"] != night.owner {
+            return Standing::AnothersNight;
+        }
+        if row["status"]["S"] == "PUBLISHED" {
+            let at = row.get("published_at").and_then(|at| at["S"].as_str()?.parse().ok());
+            return Standing::Published { at };
+        }
+        row.insert("status".to_owned(), json!({"S": night.outcome.name()}));
+        row.insert("ended_at".to_owned(), json!({"S": night.ended_at.to_string()}));
+        match &night.error {
+            Some(error) => row.insert("error".to_owned(), json!({"S": error})),
+            None => row.remove("error"),
+        };
+        Standing::Ended
     }
 
     /// The conditional write of the table of approvals.

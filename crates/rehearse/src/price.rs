@@ -1,6 +1,5 @@
 //! What AWS takes for it.
 
-use nightly_pages::written;
 use rust_decimal::Decimal;
 
 use crate::sums::Sums;
@@ -55,19 +54,6 @@ impl Prices {
     }
 }
 
-/// `$1,234.50`; `free` for nothing.
-pub fn dollars(amount: Decimal) -> String {
-    if amount.is_zero() {
-        return "free".to_owned();
-    }
-    let cents = (amount * Decimal::ONE_HUNDRED).round();
-    if cents.is_zero() {
-        return "less than a cent".to_owned();
-    }
-    let (whole, cents) = ((cents / Decimal::ONE_HUNDRED).trunc(), cents % Decimal::ONE_HUNDRED);
-    format!("${}.{cents:02}", written::whole(whole))
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -84,14 +70,5 @@ mod tests {
         assert_eq!(month.dpu_hours_price, Decimal::new(165, 1), "37.5 DPU-hours at $0.44");
         sums.transitions = 1_000;
         assert_eq!(Prices::default().month(&sums).transitions_price, Decimal::ZERO);
-    }
-
-    #[test]
-    fn money_is_written_to_the_cent() {
-        for (amount, text) in
-            [("0", "free"), ("0.001", "less than a cent"), ("0.125", "$0.12"), ("1234.5", "$1,234.50"), ("16.999", "$17.00")]
-        {
-            assert_eq!(dollars(amount.parse().unwrap()), text);
-        }
     }
 }

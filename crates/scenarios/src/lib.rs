@@ -71,7 +71,7 @@ pub struct Scenario {
 }
 
 /// Where a scenario's definition is.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(untagged)]
 pub enum Definition {
     /// In this file of the repository.

@@ -2,7 +2,7 @@
 //!
 //! What the run saw goes in: the state's input, the variables, the context object, and what its task replied, as a mock. AWS takes a
 //! context object only together with a mock, so a Pass, a Choice, a Succeed or a Fail whose expressions look at the context is held
-//! to its status and its next state only. A Wait is left out, for it would wait; so is a Map.
+//! to its status and its next state only. A Wait is left out, for it would wait; so are a Map and the states in it.
 
 use std::collections::BTreeMap;
 use std::fmt;

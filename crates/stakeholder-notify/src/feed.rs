@@ -1,10 +1,15 @@
-//! The latest nights as an Atom feed (RFC 4287): `feed.xml`.
+//! The latest nights and builds of datasets as an Atom feed (RFC 4287): `feed.xml`.
+
+use std::collections::BTreeMap;
 
 use askama::Template;
 use jiff::Timestamp;
+use nightly_domain::DatasetName;
 use nightly_pages::written;
 
 use crate::Settings;
+use crate::datasets::record::BuildRecord;
+use crate::datasets::{self, overview};
 use crate::record::NightRecord;
 use crate::site::newest_published;
 use crate::words::{self, Lead};
@@ -24,13 +29,21 @@ struct Entry<'a> {
     id: &'a str,
     title: String,
     updated: Timestamp,
+    /// Below the site's folder.
     file: String,
     outcome: &'static str,
     summary: String,
 }
 
-/// The `latest` nights, newest first; what was published before them is among the `nights`.
-pub(crate) fn render<'a>(latest: &'a [NightRecord], nights: &[NightRecord], settings: &Settings) -> Result<String, askama::Error> {
+/// The `latest` nights, newest first, and the latest builds of every dataset; what was published before them is among the `nights`.
+pub(crate) fn render<'a>(
+    latest: &'a [NightRecord],
+    nights: &[NightRecord],
+    all_datasets: &'a BTreeMap<DatasetName, Vec<BuildRecord>>,
+    settings: &Settings,
+) -> Result<String, askama::Error> {
+    // A dataset's own page is written from more of them: what the feed has doesn't depend on who writes it.
+    let builds: Vec<_> = all_datasets.values().flat_map(|builds| builds.iter().take(overview::DATES)).collect();
     let entry = |night: &'a NightRecord| {
         let NightRecord { execution_arn, run_date, ended_at, .. } = night;
         let Lead { before, date, after } = words::lead(night, newest_published(nights, night));
@@ -43,15 +56,36 @@ pub(crate) fn render<'a>(latest: &'a [NightRecord], nights: &[NightRecord], sett
             summary: readable(&format!("{before}{date}{after}")),
         }
     };
+    let build = |build: &&'a BuildRecord| {
+        let Lead { before, date, after } = datasets::words::lead(build);
+        let day = written::short_date(build.process_date.date());
+        Entry {
+            id: &build.execution_arn,
+            title: readable(&format!("{}, {day}: {}", build.dataset, datasets::words::headline(build))),
+            updated: build.ended_at,
+            file: format!("datasets/{}.html#{}", build.dataset, build.process_date),
+            outcome: datasets::words::short(build).0,
+            summary: readable(&format!("{before}{date}{after}")),
+        }
+    };
+    let mut entries: Vec<_> = latest.iter().map(entry).chain(builds.iter().map(build)).collect();
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.updated));
+    let of_night = || latest.first().map(|night| machine_of(&night.execution_arn));
+    let of_build = || builds.first().map(|build| night_of(&machine_of(&build.execution_arn)));
     let feed = Feed {
         environment: &settings.environment,
-        id: latest.first().map(|night| machine_of(&night.execution_arn)).unwrap_or_default(),
-        updated: latest.iter().map(|night| night.ended_at).max().unwrap_or_default(),
+        id: of_night().or_else(of_build).unwrap_or_default(),
+        updated: entries.first().map(|entry| entry.updated).unwrap_or_default(),
         // Where nobody has said where the page is read, the links lead from the feed to what lies beside it.
         folder: settings.status_page_url.as_ref().map(|url| format!("{}/", url.folder())).unwrap_or_default(),
-        entries: latest.iter().map(entry).collect(),
+        entries,
     };
     feed.render()
+}
+
+/// The night's state machine, by that of a dataset of the same stack: the feed's id stays when the first night comes.
+fn night_of(dataset_machine_arn: &str) -> String {
+    dataset_machine_arn.rsplit_once("-dataset-").map_or_else(|| dataset_machine_arn.to_owned(), |(stack, _)| format!("{stack}-night"))
 }
 
 /// The state machine that an execution is of.

@@ -74,7 +74,7 @@ impl Grid {
     pub(crate) fn of(place: Place, own: &NightRecord, nights: &[NightRecord]) -> Self {
         let last = own.run_date.date();
         let by_date: HashMap<Date, &NightRecord> = nights.iter().map(|night| (night.run_date.date(), night)).collect();
-        let days: Vec<Date> = (0..NIGHTS).rev().filter_map(|back| last.checked_sub(i64::try_from(back).ok()?.days()).ok()).collect();
+        let days = days_until(last, NIGHTS);
         let known = days.iter().position(|day| by_date.contains_key(day)).unwrap_or(days.len() - 1);
         let days = &days[known..];
         let shown: Vec<_> = days.iter().filter_map(|day| by_date.get(day).copied()).collect();
@@ -129,7 +129,13 @@ fn caption(shown: &[&NightRecord], days: usize) -> String {
     format!("{published} of {of} published.{gaps} Each column is one run date, the newest on the right.")
 }
 
-fn months(days: &[Date]) -> Vec<Month> {
+/// So many days, the last of them this one.
+pub(crate) fn days_until(last: Date, count: usize) -> Vec<Date> {
+    (0..count).rev().filter_map(|back| last.checked_sub(i64::try_from(back).ok()?.days()).ok()).collect()
+}
+
+/// The months of these days, side by side.
+pub(crate) fn months(days: &[Date]) -> Vec<Month> {
     let mut months: Vec<(i8, Month)> = Vec::new();
     for day in days {
         match months.last_mut() {

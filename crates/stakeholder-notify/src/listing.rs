@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use nightly_domain::night::{self, StepState};
-use nightly_domain::{Outcome, RunDate};
+use nightly_domain::{Flag, Outcome, RunDate};
+use rust_decimal::Decimal;
 use serde::Serialize;
 
 use crate::record::NightRecord;
@@ -25,7 +26,12 @@ struct Night<'a> {
     ended_at: Timestamp,
     seconds: f64,
     redrives: u32,
+    flags: &'a [Flag],
     published_rows: Option<u64>,
+    #[serde(with = "rust_decimal::serde::str_option")]
+    dpu_hours: Option<Decimal>,
+    #[serde(with = "rust_decimal::serde::str_option")]
+    dollars: Option<Decimal>,
     page: String,
     record: String,
     log: Option<String>,
@@ -58,7 +64,10 @@ fn night(night: &NightRecord) -> Night<'_> {
         ended_at: night.ended_at,
         seconds: night.took().as_secs_f64(),
         redrives: night.redrives,
+        flags: &night.flags,
         published_rows: night.published_rows,
+        dpu_hours: night.cost.as_ref().map(|cost| cost.dpu_hours),
+        dollars: night.cost.as_ref().map(|cost| cost.dollars),
         page: format!("nights/{}.html", night.run_date),
         record: format!("nights/{}.json", night.run_date),
         log: night.log_url(),

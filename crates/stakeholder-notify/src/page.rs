@@ -1,22 +1,29 @@
 //! A night as a web page.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use jiff::SignedDuration;
-use nightly_domain::evidence::{RuleResult, RuleVerdict};
+use nightly_domain::evidence::{Quality, RuleResult, RuleVerdict};
 use nightly_domain::night::{Step, StepState};
-use nightly_domain::{Outcome, RunDate, StepKind};
+use nightly_domain::{DatasetName, Outcome, StepKind};
 use nightly_pages::{Frame, Icon, written};
 
+use crate::Settings;
+use crate::datasets::overview::Overview;
+use crate::datasets::record::BuildRecord;
 use crate::graph;
 use crate::grid::Grid;
 use crate::past::{NIGHTS, Past};
-use crate::record::{News, NightRecord};
+use crate::record::{MailNews, News, NightRecord, SlackNews};
+use crate::site::newest_published;
 use crate::words::{self, Lead};
 
 /// How many nights are listed with what is behind their outcome.
 const RECENT_NIGHTS: usize = 10;
 
-const STYLE: &str = include_str!("../style/night.css");
+/// The rules of every page of the site.
+pub(crate) const STYLE: &str = include_str!("../style/night.css");
 
 /// Where a page stands, and so where its links lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,15 +54,26 @@ struct Page<'a> {
     usual: Usual,
     bars: Vec<Bar>,
     recent: Vec<Line>,
+    datasets: Option<Overview>,
+    written: String,
+}
+
+/// The index before the first night was told.
+#[derive(Template)]
+#[template(path = "index.html")]
+struct WithoutNights<'a> {
+    frame: Frame<'a>,
+    policy: String,
+    datasets: Option<Overview>,
     written: String,
 }
 
 /// One figure.
-struct Tile {
-    name: &'static str,
-    figure: String,
-    unit: String,
-    notes: Vec<String>,
+pub(crate) struct Tile {
+    pub(crate) name: &'static str,
+    pub(crate) figure: String,
+    pub(crate) unit: String,
+    pub(crate) notes: Vec<String>,
 }
 
 /// What the night can be compared with.
@@ -96,12 +114,12 @@ struct Line {
     took: String,
 }
 
-/// The page of `night` among the latest `nights` and those before it, newest first.
+/// The page of `night` among the latest `nights` and those before it, newest first. The index shows the datasets, too.
 pub(crate) fn render(
     place: Place,
     night: &NightRecord,
     nights: &[NightRecord],
-    newest_published: Option<RunDate>,
+    datasets: Option<Overview>,
 ) -> Result<String, askama::Error> {
     let frame = Frame { environment: &night.environment, style: STYLE };
     let broken = |rule: &&RuleResult| rule.result != RuleVerdict::Pass;
@@ -114,8 +132,8 @@ pub(crate) fn render(
         night,
         tone: words::tone(&night.outcome),
         headline: words::headline(night),
-        lead: words::lead(night, newest_published),
-        news: news(night),
+        lead: words::lead(night, newest_published(nights, night)),
+        news: told(night.recovered_from.as_ref().map(words::recovered), &night.news),
         broken_rules: night.quality.iter().flat_map(|quality| &quality.rules).filter(broken).collect(),
         log: night.log_url(),
         began: written::clock(night.started_at),
@@ -129,9 +147,22 @@ pub(crate) fn render(
         },
         bars,
         recent: nights.iter().take(RECENT_NIGHTS).map(|night| line(place, night)).collect(),
+        datasets,
         written: written::moment(night.written_at),
     };
     page.render()
+}
+
+/// The index while no night was told of yet.
+pub(crate) fn render_without_nights(
+    overview: Option<Overview>,
+    datasets: &BTreeMap<DatasetName, Vec<BuildRecord>>,
+    settings: &Settings,
+) -> Result<String, askama::Error> {
+    let frame = Frame { environment: &settings.environment, style: STYLE };
+    let written_at = datasets.values().flatten().map(|build| build.written_at).max().unwrap_or_default();
+    let policy = frame.content_security_policy("'none'");
+    WithoutNights { frame, policy, datasets: overview, written: written::moment(written_at) }.render()
 }
 
 impl Page<'_> {
@@ -161,6 +192,10 @@ impl Page<'_> {
         Some(format!("It had failed before, and went on from there {times}."))
     }
 
+    fn left_out(&self) -> Option<String> {
+        words::left_out(self.night)
+    }
+
     fn record(&self) -> String {
         link(self.place, &format!("nights/{}.json", self.night.run_date))
     }
@@ -187,12 +222,20 @@ pub(crate) fn link(place: Place, file: &str) -> String {
     }
 }
 
-fn news(night: &NightRecord) -> Option<String> {
-    match &night.news {
-        News::Pending => Some("Slack has not been told yet.".to_owned()),
-        News::Posted { at } => Some(format!("Slack was told at {}.", written::time(*at))),
-        News::NotConfigured => None,
-    }
+/// Who has the news, as sentences, behind that it has recovered.
+pub(crate) fn told(recovered: Option<String>, news: &News) -> Option<String> {
+    let slack = match &news.slack {
+        SlackNews::Pending => Some("Slack has not been told yet.".to_owned()),
+        SlackNews::Posted { at } => Some(format!("Slack was told at {}.", written::time(*at))),
+        SlackNews::NotConfigured => None,
+    };
+    let mail = match &news.mail {
+        MailNews::Pending => Some("The mail about it is not sent yet.".to_owned()),
+        MailNews::Sent { at } => Some(format!("The mail about it was sent at {}.", written::time(*at))),
+        MailNews::NotConfigured => None,
+    };
+    let all: Vec<_> = recovered.into_iter().chain(slack).chain(mail).collect();
+    (!all.is_empty()).then(|| all.join(" "))
 }
 
 fn tiles(night: &NightRecord) -> Vec<Tile> {
@@ -216,11 +259,7 @@ fn tiles(night: &NightRecord) -> Vec<Tile> {
         }
         tiles.push(Tile { name: "Order lines", figure: written::integer(summary.order_lines), unit: String::new(), notes });
     }
-    if let Some(quality) = &night.quality {
-        let unit = format!("of {}", written::count(quality.rules.len() as u64, "rule", "rules"));
-        let notes = vec![format!("score {:.0}\u{202f}%", quality.score * 100.0)];
-        tiles.push(Tile { name: "Quality gate", figure: quality.passed().to_string(), unit, notes });
-    }
+    tiles.extend(night.quality.as_ref().map(quality_tile));
     if let (Some(summary), Some(age)) = (&night.summary, night.rates_age_days()) {
         let day = written::short_date(summary.rates.effective_date);
         let notes = vec![format!("{}, {}", summary.rates.source, words::age(age))];
@@ -230,7 +269,18 @@ fn tiles(night: &NightRecord) -> Vec<Tile> {
         let name = if night.outcome == Outcome::Rejected { "Rejected" } else { "Approved" };
         tiles.push(Tile { name, figure: written::clock(answer.at), unit: "UTC".to_owned(), notes: vec![format!("by {}", night.people())] });
     }
+    if let Some(cost) = &night.cost {
+        let notes = vec![format!("{} DPU-hours of Glue", cost.dpu_hours.round_dp(2))];
+        tiles.push(Tile { name: "Cost", figure: written::dollars(cost.dollars), unit: String::new(), notes });
+    }
     tiles
+}
+
+/// How many rules have passed, and the score.
+pub(crate) fn quality_tile(quality: &Quality) -> Tile {
+    let unit = format!("of {}", written::count(quality.rules.len() as u64, "rule", "rules"));
+    let notes = vec![format!("score {:.0}\u{202f}%", quality.score * 100.0)];
+    Tile { name: "Quality gate", figure: quality.passed().to_string(), unit, notes }
 }
 
 fn bars(night: &NightRecord, past: &Past) -> Vec<Bar> {
@@ -302,6 +352,6 @@ pub(crate) fn mark(outcome: &Outcome) -> &'static str {
         Outcome::QualityFailed | Outcome::Failed { .. } | Outcome::TimedOut => "failed",
         Outcome::Rejected => "rejected",
         Outcome::Expired => "expired",
-        Outcome::Aborted => "stopped",
+        Outcome::Aborted | Outcome::Built => "stopped",
     }
 }

@@ -2,16 +2,25 @@
 
 mod status_page;
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 use nightly_domain::channel::{MemoryChannel, PostError};
-use nightly_domain::history::{MemoryHistories, read_json};
-use nightly_domain::memory::{Fate, Gate, ManualClock, MemoryObjects};
+use nightly_domain::history::{ExecutionEnd, MemoryHistories, read_json, read_recorded};
+use nightly_domain::memory::{Fate, Gate, ManualClock, MemoryMailingList, MemoryObjects};
+use nightly_domain::nights::MemoryNights;
 use nightly_domain::ports::Objects;
 use nightly_pages::written;
 use serde_json::json;
+
+mod datasets;
+mod endings;
+mod figures;
+mod left_out;
+
+use endings::{ABORTED, EXPIRED, RATES_UNAVAILABLE, REJECTED, execution, failed, rates_unavailable};
 
 use super::*;
 
@@ -21,8 +30,14 @@ const QUALITY_FAILED: &str = include_str!("../../domain/histories/quality-failed
 
 struct World {
     gate: Arc<Gate>,
-    ports: Ports<MemoryObjects, MemoryHistories, MemoryChannel, ManualClock>,
+    ports: Ports<MemoryObjects, MemoryHistories, MemoryNights, MemoryChannel, MemoryMailingList, Lists, Metrics, ManualClock>,
+    metrics: Arc<Mutex<Vec<Value>>>,
+    lists: Arc<Mutex<BTreeMap<String, MemoryMailingList>>>,
 }
+
+type Lists = Box<dyn Fn(&str) -> MemoryMailingList + Send + Sync>;
+
+type Metrics = Box<dyn Fn(&Value) + Send + Sync>;
 
 impl World {
     /// A production account in which the night of 20 November has got as far as telling people about it.
@@ -33,22 +48,37 @@ impl World {
             &uri("s3://work/nightly-warehouse/run_date=2026-11-20/2026-11-20-a1/apply-fx/_summary.json"),
             include_str!("tests/summary.json"),
         );
+        let written: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let metrics = Arc::clone(&written);
+        let write: Metrics = Box::new(move |line| written.lock().unwrap().push(line.clone()));
+        let lists: Arc<Mutex<BTreeMap<String, MemoryMailingList>>> = Arc::default();
+        let (kept, behind) = (Arc::clone(&lists), Arc::clone(&gate));
+        let list_of_topic: Lists = Box::new(move |topic_arn| {
+            kept.lock().unwrap().entry(topic_arn.to_owned()).or_insert_with(|| MemoryMailingList::behind(&behind)).clone()
+        });
         let ports = Ports {
             objects,
-            histories: MemoryHistories::default().with(ARN, read_json(PUBLISHED).unwrap()),
+            histories: MemoryHistories::default().with_recorded(ARN, read_recorded(PUBLISHED).unwrap()),
+            registry: MemoryNights::behind(&gate),
             channel: Some(MemoryChannel::default()),
+            mailing_list: Some(MemoryMailingList::behind(&gate)),
+            list_of_topic,
+            metrics: write,
             clock: ManualClock::at(at("2026-11-21T03:14:02Z")),
             settings: Settings {
                 environment: "prod".to_owned(),
                 site_bucket: "site".to_owned(),
                 status_page_url: Some("https://status.nordvik.example".parse().unwrap()),
+                runbook_url: Some("https://status.nordvik.example/runbook/".parse().unwrap()),
+                published_by: jiff::civil::time(5, 0, 0, 0),
+                dpu_hour_price: Decimal::new(44, 2),
             },
         };
-        Self { gate, ports }
+        Self { gate, ports, metrics, lists }
     }
 
     fn with_history(mut self, history: &str) -> Self {
-        self.ports.histories = MemoryHistories::default().with(ARN, read_json(history).unwrap());
+        self.ports.histories = MemoryHistories::default().with_recorded(ARN, read_recorded(history).unwrap());
         self
     }
 
@@ -70,6 +100,10 @@ impl World {
         serde_json::from_str(&self.stored(key).await).unwrap()
     }
 
+    fn mailed(&self) -> Vec<(String, String)> {
+        self.ports.mailing_list.as_ref().unwrap().sent()
+    }
+
     fn posted(&self) -> Vec<Value> {
         self.ports.channel.as_ref().unwrap().posted()
     }
@@ -87,17 +121,6 @@ fn published() -> Value {
     serde_json::from_str(include_str!("tests/published.json")).unwrap()
 }
 
-/// The published notice with another outcome and without what only a published night has.
-fn ended(outcome: &Value) -> Value {
-    let mut notice = published();
-    let fields = notice.as_object_mut().unwrap();
-    for name in ["summaryUri", "quality", "verdict", "publishedRows"] {
-        fields.remove(name);
-    }
-    fields.extend(outcome.as_object().unwrap().clone());
-    notice
-}
-
 /// The page's structure and words. How they look is looked at, not compared.
 fn without_styles(page: &str) -> String {
     let mut rest = page;
@@ -110,8 +133,14 @@ fn without_styles(page: &str) -> String {
     format!("{before}style-src …{}{rest}", after.split_once(';').map(|(_, after)| format!(";{after}")).unwrap())
 }
 
-fn told(slack: Slack) -> Told {
-    Told { status_page: "https://status.nordvik.example/nights/2026-11-20.html".to_owned(), slack }
+fn told() -> Answer {
+    let status_page = Some("https://status.nordvik.example/nights/2026-11-20.html".to_owned());
+    Answer::Told(Told { status_page, slack: Slack::Posted, mail: Mailed::Sent })
+}
+
+/// Subjects and texts, as they would stand in an inbox.
+fn letters(world: &World) -> String {
+    world.mailed().iter().map(|(subject, text)| format!("Subject: {subject}\n\n{text}")).collect::<Vec<_>>().join("\n----\n")
 }
 
 /// The posts against their snapshot. Maps are sorted: whether they keep their order depends on what else is built beside this crate.
@@ -125,24 +154,29 @@ async fn a_published_night_is_told_on_the_page_and_in_slack() {
     let reply = world.tell(published()).await.unwrap();
     assert_eq!(
         serde_json::to_value(&reply).unwrap(),
-        json!({"statusPage": "https://status.nordvik.example/nights/2026-11-20.html", "slack": "POSTED"})
+        json!({"statusPage": "https://status.nordvik.example/nights/2026-11-20.html", "slack": "POSTED", "mail": "SENT"})
     );
     insta::assert_snapshot!("published.html", without_styles(&world.stored("nights/2026-11-20.html").await));
     insta::assert_snapshot!("published.json", world.stored("nights/2026-11-20.json").await);
     assert_posts("published.slack.json", &world.posted());
+    insta::assert_snapshot!("published.mail", letters(&world));
 }
 
 #[tokio::test]
 async fn a_notice_from_the_queue_is_told_as_well() {
     let world = World::new();
     let event = json!({"Records": [{"messageId": "m1", "eventSource": "aws:sqs", "body": published().to_string()}]});
-    assert_eq!(world.tell(event).await.unwrap(), Reply::Queued(vec![told(Slack::Posted)]));
+    assert_eq!(world.tell(event).await.unwrap(), Reply::Queued(vec![told()]));
     assert_eq!(world.posted().len(), 1);
 }
 
 #[tokio::test]
 async fn the_events_that_the_project_shows_are_told() {
-    for event in [include_str!("../../../events/stakeholder-notify.json"), include_str!("../../../events/stakeholder-notify-queued.json")] {
+    for event in [
+        include_str!("../../../events/stakeholder-notify.json"),
+        include_str!("../../../events/stakeholder-notify-built.json"),
+        include_str!("../../../events/stakeholder-notify-queued.json"),
+    ] {
         let event: Value = serde_json::from_str(event).unwrap();
         let notice = event["Records"][0]["body"].as_str().map_or_else(|| event.clone(), |body| serde_json::from_str(body).unwrap());
         let mut world = World::new();
@@ -164,7 +198,7 @@ async fn the_page_stands_while_slack_is_down_and_says_so() {
     assert_eq!(world.record("nights/2026-11-20.json").await["steps"][10]["state"], "RUNNING");
 
     world.ports.clock.advance(SignedDuration::from_mins(20));
-    assert_eq!(world.tell(published()).await.unwrap(), Reply::One(told(Slack::Posted)));
+    assert_eq!(world.tell(published()).await.unwrap(), Reply::One(told()));
     let page = world.stored("index.html").await;
     assert!(page.contains("<h1>Published at 03:14 UTC</h1>"), "telling late does not move the publishing: {page}");
     assert!(page.contains("Slack was told at 03:34 UTC."), "{page}");
@@ -203,9 +237,11 @@ async fn a_refusal_has_a_name_of_its_own() {
 async fn without_a_channel_the_page_is_the_news() {
     let mut world = World::new();
     world.ports.channel = None;
-    assert_eq!(world.tell(published()).await.unwrap(), Reply::One(told(Slack::NotConfigured)));
+    world.ports.mailing_list = None;
+    let reply = serde_json::to_value(world.tell(published()).await.unwrap()).unwrap();
+    assert_eq!((&reply["slack"], &reply["mail"]), (&json!("NOT_CONFIGURED"), &json!("NOT_CONFIGURED")));
     let page = world.stored("index.html").await;
-    assert!(!page.contains("Slack"), "{page}");
+    assert!(!page.contains("Slack") && !page.contains("mail"), "{page}");
     assert_eq!(world.record("nights/2026-11-20.json").await["steps"][10]["state"], "SUCCEEDED");
 }
 
@@ -216,7 +252,7 @@ async fn nothing_is_posted_while_the_page_cannot_be_written() {
         world.gate.plan(call, Fate::FailsBefore);
         assert_eq!(world.tell(published()).await.unwrap_err().name(), "StatusPageUnavailable", "{call}");
         assert!(world.posted().is_empty(), "{call}");
-        assert_eq!(world.tell(published()).await.unwrap(), Reply::One(told(Slack::Posted)), "{call}");
+        assert_eq!(world.tell(published()).await.unwrap(), Reply::One(told()), "{call}");
     }
     let world = World::new();
     let mut unknown = published();
@@ -236,7 +272,7 @@ async fn news_that_is_out_is_not_taken_back_by_a_page_that_cannot_be_written_aga
         world.gate.plan("Objects.write", Fate::Works);
     }
     world.gate.plan("Objects.write", Fate::FailsBefore);
-    assert_eq!(world.tell(published()).await.unwrap(), Reply::One(told(Slack::Posted)));
+    assert_eq!(world.tell(published()).await.unwrap(), Reply::One(told()));
     assert_eq!(world.posted().len(), 1);
 }
 
@@ -246,6 +282,8 @@ async fn what_is_no_notice_is_refused_by_name_and_writes_nothing() {
     without_date.as_object_mut().unwrap().remove("runDate");
     let mut bad_date = published();
     bad_date["runDate"] = "2026-02-30".into();
+    let mut rejected = published();
+    rejected["outcome"] = "REJECTED".into();
     let mut without_verdict = published();
     without_verdict.as_object_mut().unwrap().remove("verdict");
     let mut without_summary = published();
@@ -255,6 +293,7 @@ async fn what_is_no_notice_is_refused_by_name_and_writes_nothing() {
         (without_date, "missing field `runDate`"),
         (bad_date, "«2026-02-30» is not a calendar day"),
         (without_verdict, "lacks verdict"),
+        (rejected, "of one that ended as REJECTED its event tells"),
         (without_summary, "there is no summary at s3://work/nowhere/_summary.json"),
         (json!({"Records": [{"body": "{"}]}), "EOF while parsing"),
         (json!({"Records": "none"}), "invalid type"),
@@ -293,9 +332,12 @@ async fn rebuilding_an_older_day_leaves_the_latest_night_on_the_index() {
 
 #[tokio::test]
 async fn news_from_the_queue_does_not_bring_back_an_earlier_run_of_the_day() {
-    let world = World::new();
+    let mut world = World::new();
+    let another = ARN.replace("2026-11-20-a1", "2026-11-20-a2");
+    world.ports.histories = world.ports.histories.with(&another, read_json(PUBLISHED).unwrap());
     let mut second_run = published();
     second_run["runId"] = "2026-11-20-a2".into();
+    second_run["executionArn"] = another.into();
     second_run["startedAt"] = "2026-11-21T05:00:00Z".into();
     world.tell(second_run).await.unwrap();
     world.tell(published()).await.unwrap();
@@ -336,40 +378,30 @@ async fn a_failed_quality_gate_is_told_by_the_rules_that_failed() {
     yesterday["runDate"] = "2026-11-19".into();
     world.tell(yesterday).await.unwrap();
 
-    let world = world.with_history(QUALITY_FAILED);
-    let mut notice = ended(&json!({"outcome": "QUALITY_FAILED"}));
-    notice["summaryUri"] = published()["summaryUri"].clone();
-    notice["quality"] = published()["quality"].clone();
-    notice["quality"]["score"] = 0.75.into();
-    for (place, message) in
-        [(2, "Value: 0.5 does not meet the constraint <requirement>!"), (4, "Value: -12.5 does not meet the constraint requirement!")]
-    {
-        notice["quality"]["rules"][place]["result"] = "FAIL".into();
-        notice["quality"]["rules"][place]["message"] = message.into();
-    }
-    world.tell(notice).await.unwrap();
+    let record = world.stored("nights/2026-11-19.json").await;
+
+    let failed = execution(failed("QualityFailed"), "2026-11-21T02:23:56Z", Some("2 of 8 rules did not pass."));
+    let world = World::ended(QUALITY_FAILED, &failed);
+    world.ports.objects.put(&uri("s3://site/nights/2026-11-19.json"), record);
+    world.hear(&failed).await.unwrap();
     insta::assert_snapshot!("quality-failed.html", without_styles(&world.stored("index.html").await));
     assert_posts("quality-failed.slack.json", &world.posted().last());
 }
 
 #[tokio::test]
 async fn every_outcome_has_its_words_and_only_true_ones() {
-    let failed = include_str!("../../domain/histories/rates-unavailable.json");
-    let rejected = include_str!("../../domain/histories/rejected.json");
-    let expired = include_str!("../../domain/histories/expired.json");
-    let aborted = include_str!("../../domain/histories/aborted.json");
-    let verdict = json!({"decision": "REJECTED", "by": "B. Osei", "at": "2026-11-21T02:39:57Z", "reason": "Shoes <look> wrong & odd.", "evidenceDigest": "00", "orderLines": 48212});
+    let no = "B. Osei rejected the build for 2026-11-20 at 2026-11-21T02:39:57Z: «Shoes <look> wrong & odd.». Nothing was published.";
     let mut words = String::new();
-    for (history, outcome) in [
-        (failed, json!({"outcome": "FAILED", "state": "EnrichCurrency", "error": "RatesUnavailable"})),
-        (PUBLISHED, json!({"outcome": "FAILED", "state": "PublishedCountMismatch", "error": "PublishedCountMismatch"})),
-        (rejected, json!({"outcome": "REJECTED", "verdict": verdict})),
-        (expired, json!({"outcome": "EXPIRED"})),
-        (aborted, json!({"outcome": "ABORTED"})),
-        (aborted, json!({"outcome": "TIMED_OUT"})),
+    for (history, execution) in [
+        (RATES_UNAVAILABLE, rates_unavailable()),
+        (PUBLISHED, execution(failed("PublishedCountMismatch"), "2026-11-21T03:14:01Z", Some("The warehouse holds 7 rows."))),
+        (REJECTED, execution(failed("ApprovalRejected"), "2026-11-21T02:40:00Z", Some(no))),
+        (EXPIRED, execution(failed("ApprovalExpired"), "2026-11-21T03:23:56Z", None)),
+        (ABORTED, execution(ExecutionEnd::Aborted, "2026-11-21T01:16:40Z", None)),
+        (ABORTED, execution(ExecutionEnd::TimedOut, "2026-11-21T13:00:00Z", None)),
     ] {
-        let world = World::new().with_history(history);
-        world.tell(ended(&outcome)).await.unwrap();
+        let world = World::ended(history, &execution);
+        world.hear(&execution).await.unwrap();
         let page = world.stored("index.html").await;
         let head = page.split_once("<h1>").unwrap().1.split_once("</div>").unwrap().0;
         let list = page.split_once(r#"<span class="outcome">"#).unwrap().1.split_once("</td>").unwrap().0;

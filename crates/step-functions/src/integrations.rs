@@ -21,6 +21,7 @@ const OPTIMIZED: &[(&str, &str, &[&str])] = &[
     ("glue", "", &["startJobRun"]),
     ("sns", "Message", &["publish"]),
     ("sqs", "MessageBody", &["sendMessage"]),
+    ("states", "Input", &["startExecution"]),
 ];
 
 impl StepFunctions {
@@ -91,7 +92,9 @@ impl StepFunctions {
                 Ok(self.invoke(scope, &invocation, task).await?["Payload"].take())
             }
             ("lambda", "invoke") => self.invoke(scope, parameters, task).await,
-            ("states", "startExecution") => self.call_ourselves(scope, Integration::Optimized, action, parameters),
+            ("states", "startExecution") if !self.aws.is_scripted() => {
+                self.call_ourselves(scope, Integration::Optimized, action, parameters)
+            }
             ("aws-sdk:sfn", _) if !self.aws.is_scripted() => self.call_ourselves(scope, Integration::Sdk, action, parameters),
             (service, _) => {
                 if let Some(service) = service.strip_prefix("aws-sdk:") {

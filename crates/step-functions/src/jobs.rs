@@ -83,9 +83,7 @@ impl StepFunctions {
                 (answer["QueryExecution"]["Status"]["State"].clone(), answer)
             }
             Job::Execution { arn, data } => {
-                let request = json!({"ExecutionArn": arn});
-                let mut output = self.call_ourselves(scope, Integration::Optimized, "describeExecution", &request)?;
-                without_metadata(&mut output);
+                let mut output = self.ask(scope, "states", "describeExecution", &json!({"ExecutionArn": arn})).await?;
                 if *data == Data::Json {
                     for name in ["Input", "Output"] {
                         let parsed = output[name].as_str().and_then(|text| serde_json::from_str(text).ok());
@@ -109,18 +107,20 @@ impl StepFunctions {
         let stopped = match job {
             Job::GlueRun { name, run } => self.ask(scope, "glue", "batchStopJobRun", &json!({"JobName": name, "JobRunIds": [run]})).await,
             Job::Query { id } => self.ask(scope, "athena", "stopQueryExecution", &json!({"QueryExecutionId": id})).await,
-            Job::Execution { arn, .. } => {
-                self.call_ourselves(scope, Integration::Optimized, "stopExecution", &json!({"ExecutionArn": arn}))
-            }
+            Job::Execution { arn, .. } => self.ask(scope, "states", "stopExecution", &json!({"ExecutionArn": arn})).await,
         };
         if let Err(failure) = stopped {
             eprintln!("step-functions: {job:?} was not stopped: {}", failure.cause.unwrap_or_default());
         }
     }
 
-    async fn ask(&self, scope: &Scope, service: &str, action: &str, parameters: &Value) -> Result<Value, Failure> {
-        let call = Call { scope, integration: Integration::Optimized, service, action, parameters, task: None };
-        let mut answer = self.aws.call(&call).await?;
+    async fn ask(self: &Rc<Self>, scope: &Scope, service: &str, action: &str, parameters: &Value) -> Result<Value, Failure> {
+        let integration = Integration::Optimized;
+        let mut answer = if service == "states" && !self.aws.is_scripted() {
+            self.call_ourselves(scope, integration, action, parameters)?
+        } else {
+            self.aws.call(&Call { scope, integration, service, action, parameters, task: None }).await?
+        };
         without_metadata(&mut answer);
         Ok(answer)
     }

@@ -153,7 +153,10 @@ impl Script for Rc<World> {
         let reply = self.next(&task.state);
         match (&reply.submitted, task.resource.pattern) {
             (Some(submitted), Pattern::Sync) => {
-                let id = ["JobRunId", "QueryExecutionId"].iter().find_map(|name| submitted[*name].as_str()).expect("a job has an id");
+                let id = ["JobRunId", "QueryExecutionId", "ExecutionArn"]
+                    .iter()
+                    .find_map(|name| submitted[*name].as_str())
+                    .expect("a job has an id");
                 let ends = Moment::now() + Duration::from_secs(reply.after_seconds.into());
                 self.jobs.borrow_mut().insert(id.to_owned(), (ends, reply.answer.clone()));
                 Box::pin(ready(Ok(submitted.clone())))
@@ -187,12 +190,13 @@ impl World {
 
     /// What a job is asked or told, by its id.
     fn look_after(&self, call: &Call<'_>) -> Result<Value, Failure> {
-        let id = ["RunId", "QueryExecutionId"].iter().find_map(|name| call.parameters[*name].as_str());
+        let id = ["RunId", "QueryExecutionId", "ExecutionArn"].iter().find_map(|name| call.parameters[*name].as_str());
         let jobs = self.jobs.borrow();
         let job = id.and_then(|id| jobs.get(id));
         match (call.action, job) {
-            ("batchStopJobRun" | "stopQueryExecution", _) => Ok(json!({})),
+            ("batchStopJobRun" | "stopQueryExecution" | "stopExecution", _) => Ok(json!({})),
             ("getJobRun", Some((ends, _))) if Moment::now() < *ends => Ok(json!({"JobRun": {"JobRunState": "RUNNING"}})),
+            ("describeExecution", Some((ends, _))) if Moment::now() < *ends => Ok(json!({"Status": "RUNNING"})),
             (_, Some((ends, _))) if Moment::now() < *ends => Ok(json!({"QueryExecution": {"Status": {"State": "RUNNING"}}})),
             ("getJobRun", Some((_, Answer::Result(run)))) => Ok(json!({"JobRun": run})),
             (_, Some((_, Answer::Result(result)))) => Ok(result.clone()),

@@ -281,6 +281,37 @@ fn a_child_is_stopped_with_its_parent_and_fails_it_when_it_fails() {
 }
 
 #[test]
+fn a_map_has_as_many_executions_at_once_as_its_input_says_and_stops_them_when_it_is_stopped() {
+    let server = Server::start();
+    let child = server.machine(&json!({"Long": wait(60)}));
+    let start = task(
+        "arn:aws:states:::states:startExecution.sync:2",
+        &json!({"StateMachineArn": child, "Name": "{% 'child-' & $string($states.input) %}"}),
+        &json!({"End": true}),
+    );
+    let map = json!({
+        "Type": "Map", "Items": [1, 2, 3], "MaxConcurrency": "{% $states.input.atMost %}", "End": true,
+        "ItemProcessor": {"ProcessorConfig": {"Mode": "INLINE"}, "StartAt": "Start", "States": {"Start": start}},
+    });
+    let execution = server.begin(&server.machine(&json!({"Each": map})), &json!({"atMost": 2}));
+    let children = |status: &str| -> Vec<String> {
+        let listed = server.ok("ListExecutions", &json!({"stateMachineArn": child, "statusFilter": status}));
+        let mut names: Vec<String> =
+            listed["executions"].as_array().unwrap().iter().map(|child| child["name"].as_str().unwrap().to_owned()).collect();
+        names.sort();
+        names
+    };
+    until(|| server.kinds(&execution).iter().filter(|kind| *kind == "TaskSubmitted").count() == 2);
+    assert_eq!(children("RUNNING"), ["child-1", "child-2"]);
+    let arn = |name: &str| format!("{}:{name}", child.replace(":stateMachine:", ":execution:"));
+    server.ok("StopExecution", &json!({"executionArn": execution}));
+    for name in ["child-1", "child-2"] {
+        assert_eq!(server.ended(&arn(name))["status"], "ABORTED", "{name}");
+    }
+    assert_eq!(children("RUNNING"), Vec::<String>::new(), "the third was never begun");
+}
+
+#[test]
 fn a_task_may_call_step_functions_itself() {
     let server = Server::start();
     let nested = task(

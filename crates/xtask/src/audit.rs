@@ -5,8 +5,9 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 use clap::Subcommand;
 
-use crate::deploy::{STACK, local_credentials};
-use crate::paths;
+use crate::deploy::{Deployment, local_credentials};
+use crate::functions;
+use crate::progress::Progress;
 use crate::stack::Addresses;
 
 #[derive(clap::Args)]
@@ -40,14 +41,15 @@ struct Verify {
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let Audit::Verify(verify) = &arguments.command;
-    let mut command = Command::new(env!("CARGO"));
-    command.current_dir(paths::workspace()).args(["run", "--quiet", "--package", "audit-verify", "--"]);
+    let stage = Progress::new().stage("audit-verify");
+    let mut command = Command::new(functions::build_program("audit-verify", functions::among_tests(), &stage)?);
+    stage.done("");
     if let Some(table) = &verify.table {
         command.args(["--table", table]);
         command.args(verify.approvals_table.iter().flat_map(|table| ["--approvals-table", table]));
     } else {
         let stack = Addresses::running().context("no local AWS is up: keep one with `cargo xtask night --keep`, or name a --table")?;
-        for (name, value) in stack.client().stack_outputs(STACK)? {
+        for (name, value) in stack.client().stack_outputs(Deployment::Local.stack())? {
             match name.as_str() {
                 "ApprovalsAuditTable" => command.args(["--table", &value]),
                 "ApprovalsTable" => command.args(["--approvals-table", &value]),
@@ -59,6 +61,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if verify.print {
         command.arg("--print");
     }
-    let status = command.args(&verify.approvals).status().context("cannot start cargo")?;
+    let status = command.args(&verify.approvals).status().context("cannot start audit-verify")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

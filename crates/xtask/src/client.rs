@@ -4,8 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use serde_json::{Value, json};
 use ureq::Agent;
+
+use crate::process;
 
 /// The region of the local AWS.
 pub const REGION: &str = "eu-central-1";
@@ -85,6 +87,27 @@ impl Client {
             .filter(|node| node.tag_name().name() == "member")
             .filter_map(|node| Some((text_of(node, "OutputKey")?, text_of(node, "OutputValue").unwrap_or_default())))
             .collect())
+    }
+
+    /// The rows of a query, as Athena gives them: the first holds the columns' names.
+    pub fn query(&self, work_group: &str, text: &str) -> Result<Vec<Vec<String>>> {
+        let call = |operation: &str, input: &Value| self.call("athena", &format!("AmazonAthena.{operation}"), input);
+        let started = call("StartQueryExecution", &json!({"QueryString": text, "WorkGroup": work_group}))?;
+        let query = json!({"QueryExecutionId": started["QueryExecutionId"]});
+        loop {
+            let status = call("GetQueryExecution", &query)?["QueryExecution"]["Status"].take();
+            match status["State"].as_str() {
+                Some("QUEUED" | "RUNNING") => process::pause(Duration::from_millis(100))?,
+                Some("SUCCEEDED") => break,
+                _ => bail!("{text}: {}", status["StateChangeReason"].as_str().unwrap_or("the query did not succeed")),
+            }
+        }
+        let answer = call("GetQueryResults", &query)?;
+        let cells = |row: &Value| -> Vec<String> {
+            let cells = row["Data"].as_array().into_iter().flatten();
+            cells.map(|cell| cell["VarCharValue"].as_str().unwrap_or_default().to_owned()).collect()
+        };
+        Ok(answer["ResultSet"]["Rows"].as_array().into_iter().flatten().map(cells).collect())
     }
 
     /// Posts JSON to one of the servers beside the local AWS.

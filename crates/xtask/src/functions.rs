@@ -15,8 +15,16 @@ use crate::process::run_logged;
 use crate::progress::Stage;
 
 /// Every function: folder = crate = binary = Lambda name.
-pub const NAMES: [&str; 7] =
-    ["approval-callback", "approval-request", "approval-watch", "approver-check", "fx-fetch", "night-check", "stakeholder-notify"];
+pub const NAMES: [&str; 8] = [
+    "approval-callback",
+    "approval-request",
+    "approval-watch",
+    "approver-check",
+    "dataset-check",
+    "fx-fetch",
+    "night-check",
+    "stakeholder-notify",
+];
 
 /// What a function needs in its environment to start, as ARCHITECTURE.md lists it; nothing in it is reached.
 pub fn example_configuration() -> Vec<(&'static str, &'static str)> {
@@ -46,29 +54,37 @@ pub fn example_configuration() -> Vec<(&'static str, &'static str)> {
     ]
 }
 
-/// The local Step Functions, which is no function but is built like one.
-const STEP_FUNCTIONS: &str = "step-functions";
-
 /// Builds the functions, and gives each one's binary.
 pub fn build(profile: &str, stage: &Stage) -> Result<Vec<(&'static str, PathBuf)>> {
-    let folder = compile(&NAMES, profile, "night-build.log", stage)?;
+    let folder = compile(&NAMES, profile, among_tests(), stage)?;
     Ok(NAMES.map(|name| (name, folder.join(name))).to_vec())
 }
 
-/// Builds the local Step Functions, and gives its binary.
-pub fn build_step_functions(stage: &Stage) -> Result<PathBuf> {
-    Ok(compile(&[STEP_FUNCTIONS], "dev", "step-functions-build.log", stage)?.join(STEP_FUNCTIONS))
+/// Builds a program of this workspace that is no function, such as the local Step Functions, and gives its binary.
+pub fn build_program(name: &str, among_tests: bool, stage: &Stage) -> Result<PathBuf> {
+    Ok(compile(&[name], "dev", among_tests, stage)?.join(name))
 }
 
-/// Builds packages, and says in which folder the binaries are.
-fn compile(packages: &[&str], profile: &str, log: &str, stage: &Stage) -> Result<PathBuf> {
+/// Whether a test run has started this.
+pub fn among_tests() -> bool {
+    paths::variable(AMONG_TESTS.0).is_some()
+}
+
+/// Set for what a test run starts: it takes the binaries as the tests have them.
+pub const AMONG_TESTS: (&str, &str) = ("XTASK_AMONG_TESTS", "1");
+
+/// Builds binaries, and says in which folder they are.
+fn compile(binaries: &[&str], profile: &str, among_tests: bool, stage: &Stage) -> Result<PathBuf> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(paths::workspace()).args(["build", "--profile", profile]);
-    for name in packages {
-        cargo.args(["--package", name]);
+    // Of the whole workspace: a package by itself would have its dependencies with other features, and build them once more.
+    cargo.current_dir(paths::workspace()).args(["build", "--workspace", "--profile", profile]);
+    cargo.args(binaries.iter().flat_map(|name| ["--bin", name]));
+    if among_tests {
+        // So do tests and examples, which have the features of what only tests depend on: any of them will do.
+        cargo.args(["--example", "gallery"]);
     }
     cargo.env("CARGO_TERM_PROGRESS_WHEN", "always").env("CARGO_TERM_PROGRESS_WIDTH", "100").env("CARGO_TERM_COLOR", "never");
-    run_logged("cargo build", &mut cargo, &paths::target().join(log), |line| {
+    run_logged("cargo build", &mut cargo, &paths::target().join(format!("build-{}.log", binaries[0])), |line| {
         if let Some((done, total)) = cargo_progress(line) {
             stage.at(done, total);
         }

@@ -1,12 +1,16 @@
-//! The workspace's commands: `cargo xtask night`, `test`, `mutants`, `bench`, `check`, `rehearse`, `audit`, `replay-on-aws`.
+//! The workspace's commands: `cargo xtask night`, `backfill`, `test`, `mutants`, `bench`, `check`, `rehearse`, `audit`, `replay-on-aws`.
 
 mod audit;
+mod backfill;
 mod bench;
 mod check;
 mod client;
+mod dataset;
+mod declare;
 mod deploy;
 mod environment;
 mod functions;
+mod local;
 mod mail;
 mod mutants;
 mod night;
@@ -35,6 +39,10 @@ struct Arguments {
 enum Command {
     /// Runs one whole night on a local AWS: deploys the template, runs all eleven nodes, waits for a click, publishes.
     Night(night::Arguments),
+    /// Builds many days on a local AWS, one night each, and sums up what became of them.
+    Backfill(backfill::Arguments),
+    /// Takes a CSV file into the table of its dataset on a local AWS, and shows the table.
+    Dataset(dataset::Arguments),
     /// Checks everything: format, lints, unit and integration tests, Glue jobs, template, whole nights, pages in a browser.
     Test(test::Arguments),
     /// Breaks the approval's rules in one small way after the other, and looks whether a test notices.
@@ -54,6 +62,8 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Night(arguments) => night::run(&arguments),
+        Command::Backfill(arguments) => backfill::run(&arguments),
+        Command::Dataset(arguments) => dataset::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Mutants(arguments) => mutants::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),

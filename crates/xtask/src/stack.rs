@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::client::{ACCOUNT, Client};
-use crate::deploy::{STACK, local_credentials};
+use crate::deploy::{Deployment, local_credentials};
 use crate::environment::Environment;
 use crate::paths;
 use crate::process::{Server, memory};
@@ -31,7 +31,7 @@ impl Addresses {
     /// Free ports, and a fresh folder.
     pub fn fresh() -> Result<Self> {
         let folder = paths::night();
-        for name in ["s3", "inbox", "logs", "executions"] {
+        for name in ["s3", "inbox", "logs", "executions", "deployed"] {
             let path = folder.join(name);
             if path.exists() {
                 fs::remove_dir_all(&path).with_context(|| format!("cannot empty {}", path.display()))?;
@@ -161,7 +161,7 @@ impl Addresses {
     }
 
     /// Switches the faults of the world outside and of Spark, all others off.
-    pub fn set_fault(&self, fault: Option<super::night::Fault>) -> Result<()> {
+    pub fn set_fault(&self, deployment: Deployment, fault: Option<super::night::Fault>) -> Result<()> {
         use super::night::Fault;
 
         let is = |wanted: Fault| fault == Some(wanted);
@@ -169,7 +169,7 @@ impl Addresses {
             "/faults",
             &json!({"fx-down": is(Fault::FxDown), "fx-missing-currency": is(Fault::FxMissingCurrency), "slack-down": is(Fault::SlackDown)}),
         )?;
-        let flaky = ["transform-orders", "publish-to-warehouse"].map(|job| format!("{STACK}-{job}"));
+        let flaky = ["transform-orders", "publish-to-warehouse"].map(|job| format!("{}-{job}", deployment.stack()));
         self.spark().post_json("/faults", &json!({"failOnce": if is(Fault::GlueFlaky) { flaky.as_slice() } else { &[] }}))?;
         Ok(())
     }

@@ -70,13 +70,12 @@ const CHECKS: &[Check] = &[
         },
         count: Count::Whole,
     },
-    Check { name: "cfn-lint", command: |progress| linter(progress, "cfn-lint", &["template.yaml"]), count: Count::Whole },
+    Check { name: "cfn-lint", command: |progress| linter(progress, "cfn-lint", &["template.yaml", "dataset.yaml"]), count: Count::Whole },
     Check { name: "asl-validator", command: asl_validator, count: Count::Whole },
     Check {
         name: "statelint",
         command: |progress| {
-            let night = "statemachine/nightly-warehouse.asl.json";
-            linter(progress, "python", &["local/lint/statelint_deployed.py", "template.yaml", night, "statemachine/question.asl.json"])
+            linter(progress, "python", &[&["local/lint/statelint_deployed.py", "template.yaml", "dataset.yaml"], &DEFINITIONS[..]].concat())
         },
         count: Count::Whole,
     },
@@ -92,7 +91,7 @@ const CHECKS: &[Check] = &[
         name: "nights",
         command: |progress| {
             // The whole workspace, as for the other tests: a package by itself has other features, and would be built anew.
-            let on_the_local_aws = "package(nightly-tests) & test(/^(nights|store|canary)::/)";
+            let on_the_local_aws = "package(nightly-tests) & test(/^(canary|deliveries|nights|questions|store)::/)";
             nextest(progress, &["--workspace", "--run-ignored", "ignored-only", "--filterset", on_the_local_aws])
         },
         count: Count::Nextest,
@@ -120,6 +119,13 @@ const EXHAUSTIVE: &[Check] = &[
         count: Count::Nextest,
     },
     Check { name: "mutants", command: |_| mutants(&["--exhaustive"]), count: Count::Mutants },
+];
+
+const DEFINITIONS: [&str; 4] = [
+    "statemachine/nightly-warehouse.asl.json",
+    "statemachine/question.asl.json",
+    "statemachine/backfill.asl.json",
+    "statemachine/dataset.asl.json",
 ];
 
 /// These run on the local AWS, which is started for them once.
@@ -271,9 +277,10 @@ fn nextest(progress: &Progress, arguments: &[&str]) -> Result<Command> {
     let mut nextest = Command::new(tools::NEXTEST.ready(progress)?);
     nextest.current_dir(paths::workspace()).args(["nextest", "run", "--no-fail-fast"]).args(arguments);
     // Snapshots are compared, never written: a new one is a failure until somebody has looked at it.
-    nextest.env("INSTA_UPDATE", "no").env("CARGO", env!("CARGO"));
+    nextest.env("INSTA_UPDATE", "no").env("CARGO", env!("CARGO")).env("XTASK", std::env::current_exe()?);
+    nextest.envs([functions::AMONG_TESTS]);
     if let Some(addresses) = Addresses::running() {
-        nextest.envs(crate::deploy::local_credentials(&addresses.endpoint()));
+        nextest.envs(crate::deploy::local_credentials(&addresses.endpoint())).env("LOCAL_AWS", addresses.folder());
     }
     Ok(nextest)
 }
@@ -307,7 +314,7 @@ fn asl_validator(progress: &Progress) -> Result<Command> {
         node = Command::new("node");
     }
     node.current_dir(paths::workspace()).arg(fs::canonicalize(program)?);
-    node.args(["--json-path", "statemachine/nightly-warehouse.asl.json", "--json-path", "statemachine/question.asl.json"]);
+    node.args(DEFINITIONS.iter().flat_map(|definition| ["--json-path", definition]));
     Ok(node)
 }
 
@@ -320,7 +327,7 @@ fn pytest(progress: &Progress, definition: &environment::Definition, folder: &st
 /// The local AWS, with the Step Functions that belongs to it.
 fn emulator(progress: &Progress) -> Result<Command> {
     let stage = progress.stage("local Step Functions");
-    let step_functions = functions::build_step_functions(&stage)?;
+    let step_functions = functions::build_program("step-functions", true, &stage)?;
     stage.done("");
     let mut python = pytest(progress, &environment::EMULATOR, "local", &["emulator"])?;
     python.env("STEP_FUNCTIONS", step_functions);
@@ -333,6 +340,7 @@ fn browser(progress: &Progress) -> Result<Command> {
     let artefacts = artefacts()?;
     let mut python = pytest(progress, &environment::BROWSER, "tests/browser", &["."])?;
     python.env("CHROMIUM", chromium).env("ARTEFACTS", artefacts).env("CARGO", env!("CARGO")).env("XTASK", std::env::current_exe()?);
+    python.env("TARGET", paths::target()).envs([functions::AMONG_TESTS]);
     Ok(python)
 }
 
@@ -363,7 +371,7 @@ impl LocalAws {
             fs::remove_file(&ready)?;
         }
         let mut night = Command::new(std::env::current_exe()?);
-        night.args(["night", "--idle", "--json"]).arg(&ready);
+        night.args(["night", "--idle", "--json"]).arg(&ready).envs([functions::AMONG_TESTS]);
         let log = paths::target().join("test/local-aws.log");
         let mut server = Server::start("local AWS", night, &log)?;
         server.wait_until(Duration::from_mins(15), || Path::new(&ready).exists())?;

@@ -1,4 +1,4 @@
-//! The night as its execution tells it: its steps, shown live and summed up at the end.
+//! A night, or a dataset's build, as its execution tells it: its steps, shown live and summed up at the end.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -30,8 +30,8 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// From the answers of `DescribeExecution` and `GetExecutionHistory`.
-    pub fn read(description: &Value, events: &[Value]) -> Result<Self> {
+    /// From the answers of `DescribeExecution` and `GetExecutionHistory`, in the steps of the definition's plan.
+    pub fn read(plan: &Plan, description: &Value, events: &[Value]) -> Result<Self> {
         let text = |name: &str| description[name].as_str().map(str::to_owned);
         let history = events.iter().map(event).collect::<Result<Vec<_>>>()?;
         let entered = || {
@@ -41,7 +41,7 @@ impl Timeline {
             })
         };
         Ok(Self {
-            steps: steps(Plan::of_the_night(), &history),
+            steps: steps(plan, &history),
             states: entered().collect(),
             transitions: entered().count(),
             status: text("status").context("DescribeExecution gave no status")?,
@@ -59,6 +59,11 @@ impl Timeline {
         self.status == "SUCCEEDED" && self.output["outcome"] == "PUBLISHED"
     }
 
+    /// It was built, and not to be published.
+    fn built(&self) -> bool {
+        self.status == "SUCCEEDED" && self.output["outcome"] == "BUILT"
+    }
+
     /// The day is another night's: nothing was built.
     fn skipped(&self) -> bool {
         self.status == "SUCCEEDED" && self.output["outcome"] == "SKIPPED"
@@ -68,6 +73,20 @@ impl Timeline {
         self.transitions
     }
 
+    pub fn output(&self) -> &Value {
+        &self.output
+    }
+
+    pub fn error(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
+
+    /// The steps that it works on now.
+    pub fn at(&self) -> String {
+        let running = self.steps.iter().filter(|step| step.state == StepState::Running);
+        running.map(|step| step.title.as_str()).collect::<Vec<_>>().join(", ")
+    }
+
     /// How it ended, in a few words.
     pub fn headline(&self) -> String {
         match &self.error {
@@ -75,6 +94,7 @@ impl Timeline {
                 let rows = self.output["rows"].as_f64().map(|rows| format!(", {rows} rows")).unwrap_or_default();
                 format!("{} {}{rows}", style("✓").green().bold(), style("Published").bold())
             }
+            _ if self.built() => format!("{} {}, not published", style("✓").green().bold(), style("Built").bold()),
             _ if self.skipped() => format!("{} {}", style("■").yellow().bold(), style("Skipped").bold()),
             Some(error) if self.deliberate() => format!("{} {}", style("■").yellow().bold(), style(error).bold()),
             Some(error) => format!("{} {}", style("✗").red().bold(), style(error).bold()),
@@ -103,7 +123,7 @@ impl Timeline {
 
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match () {
-            () if self.published() => 0,
+            () if self.published() || self.built() => 0,
             () if self.deliberate() || self.skipped() => 3,
             () => 1,
         })
@@ -250,7 +270,7 @@ mod tests {
             event(4, 3, "TaskFailed", ""),
             event(5, 4, "TaskScheduled", ""),
         ];
-        let timeline = Timeline::read(&json!({"status": "RUNNING"}), &events).unwrap();
+        let timeline = Timeline::read(Plan::of_the_night(), &json!({"status": "RUNNING"}), &events).unwrap();
         assert!(!timeline.ended());
         assert_eq!((timeline.transitions(), timeline.steps.len()), (1, 11));
         assert_eq!((&timeline.steps[0].state, timeline.steps[0].tries), (&StepState::Running, 2));
@@ -262,7 +282,9 @@ mod tests {
         failed["executionFailedEventDetails"] = json!({"error": "States.TaskFailed"});
         let events = [event(1, 0, "TaskStateEntered", "ApplyFx"), event(2, 1, "TaskFailed", ""), failed];
         let cause = json!({"JobRunState": "FAILED", "ErrorMessage": "UnknownCurrency: XXX has no rate"}).to_string();
-        let timeline = Timeline::read(&json!({"status": "FAILED", "error": "States.TaskFailed", "cause": cause}), &events).unwrap();
+        let timeline =
+            Timeline::read(Plan::of_the_night(), &json!({"status": "FAILED", "error": "States.TaskFailed", "cause": cause}), &events)
+                .unwrap();
         assert_eq!(timeline.cause().unwrap(), "Apply FX: UnknownCurrency: XXX has no rate");
         assert_eq!(timeline.exit_code(), ExitCode::from(1));
     }
@@ -271,7 +293,7 @@ mod tests {
     fn a_day_that_is_another_nights_says_whose_and_what_to_do() {
         let told = |reason: &str| {
             let output = json!({"outcome": "SKIPPED", "reason": reason, "runDate": "2026-11-20", "owner": "arn:of:night-1"}).to_string();
-            let timeline = Timeline::read(&json!({"status": "SUCCEEDED", "output": output}), &[]).unwrap();
+            let timeline = Timeline::read(Plan::of_the_night(), &json!({"status": "SUCCEEDED", "output": output}), &[]).unwrap();
             assert_eq!(timeline.exit_code(), ExitCode::from(3));
             assert!(timeline.headline().contains("Skipped"));
             timeline.cause().unwrap()
@@ -283,7 +305,7 @@ mod tests {
     #[test]
     fn a_rejection_is_an_answer_and_no_failure() {
         let description = json!({"status": "FAILED", "error": "ApprovalRejected", "cause": "A. Berg rejected the build"});
-        let timeline = Timeline::read(&description, &[]).unwrap();
+        let timeline = Timeline::read(Plan::of_the_night(), &description, &[]).unwrap();
         assert_eq!(timeline.exit_code(), ExitCode::from(3));
         assert_eq!(timeline.cause().unwrap(), "A. Berg rejected the build");
     }

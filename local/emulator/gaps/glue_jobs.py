@@ -1,7 +1,8 @@
 """Glue job runs are run by Spark, and a job keeps to its MaxConcurrentRuns.
 
 AWS ("Job runs API"): StartJobRun answers ConcurrentRunsExceededException when MaxConcurrentRuns (1 unless set) runs of
-the job are going; a JobRun has StartedOn, CompletedOn, ExecutionTime and ErrorMessage; BatchStopJobRun stops a run.
+the job are going; a JobRun has StartedOn, CompletedOn, ExecutionTime and ErrorMessage, and says on how many workers of
+which type it ran, and how many DPUs these are (MaxCapacity); BatchStopJobRun stops a run.
 
 MiniStack 1.5.33 runs a Spark job in a container, or calls it SUCCEEDED without running anything, and lets any number of
 runs go at once. A stopped run goes on and ends as SUCCEEDED.
@@ -26,6 +27,8 @@ from emulator.spark_runner import Job, JobOutcome, SparkRunner, Unreachable
 logger = logging.getLogger("emulator.glue")
 _GOING = ("STARTING", "RUNNING", "STOPPING", "WAITING")
 _DEFAULT_TIMEOUT_MINUTES = 2_880
+# "Jobs API", WorkerType.
+_DPUS = {"G.025X": 0.25, "G.1X": 1, "G.2X": 2, "G.4X": 4, "G.8X": 8, "G.12X": 12, "G.16X": 16}
 _requests: dict[str, SparkRunner] = {}
 
 
@@ -60,6 +63,8 @@ def batch_stop_job_run(stock: Callable[[dict[str, Any]], Any], request: dict[str
 
 def _new_run(name: str, job: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
     started = time.time()
+    worker_type = request.get("WorkerType") or job.get("WorkerType") or "G.1X"
+    workers = int(request.get("NumberOfWorkers") or job.get("NumberOfWorkers") or 2)
     return {
         "Id": f"jr_{secrets.token_hex(32)}",
         "Attempt": 0,
@@ -71,8 +76,9 @@ def _new_run(name: str, job: Mapping[str, Any], request: Mapping[str, Any]) -> d
         "PredecessorRuns": [],
         "ExecutionTime": 0,
         "Timeout": int(request.get("Timeout") or job.get("Timeout") or _DEFAULT_TIMEOUT_MINUTES),
-        "WorkerType": request.get("WorkerType") or job.get("WorkerType") or "G.1X",
-        "NumberOfWorkers": request.get("NumberOfWorkers") or job.get("NumberOfWorkers") or 2,
+        "WorkerType": worker_type,
+        "NumberOfWorkers": workers,
+        **({"MaxCapacity": float(workers * _DPUS[worker_type])} if worker_type in _DPUS else {}),
         "LogGroupName": "/aws-glue/jobs",
         "GlueVersion": job.get("GlueVersion", "5.1"),
     }

@@ -19,6 +19,8 @@ BEFORE_BUILDING = [
     "InvalidRunDate",
     "CheckFlags",
     "InvalidFlag",
+    "FlagNotAllowed",
+    "BatchApprovalInvalid",
     "ClaimNight",
     "ReadClaim",
     "ReadOwner",
@@ -26,7 +28,7 @@ BEFORE_BUILDING = [
     "NightAlreadyClaimed",
     "TakeOverNight",
 ]
-AFTER_PUBLISHING = ["RecordPublished", "NightTakenOver", "Published"]
+AFTER_PUBLISHING = ["RecordPublished", "NightTakenOver", "Done"]
 DATE = "2026-11-20"
 
 
@@ -54,8 +56,12 @@ def night(machine: Callable[..., Night], table: str) -> Night:
             "Default": "Counted",
         },
         "Broken": {"Type": "Fail", "Error": "Broken"},
-        "Counted": {"Type": "Pass", "Assign": {"publishedRows": 7}, "Next": "RecordPublished"},
-        "NotifyStakeholders": {"Type": "Pass", "Assign": {"noticeDelivery": "DELIVERED"}, "Next": "Published"},
+        "Counted": {
+            "Type": "Pass",
+            "Assign": {"publishedRows": 7, "notice": {"outcome": "PUBLISHED", "publishedRows": 7}},
+            "Next": "RecordPublished",
+        },
+        "NotifyStakeholders": {"Type": "Pass", "Assign": {"noticeDelivery": "DELIVERED"}, "Next": "Done"},
     }
     return machine({name: deployed[name] for name in [*BEFORE_BUILDING, *AFTER_PUBLISHING]} | building)
 

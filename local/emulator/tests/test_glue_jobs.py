@@ -103,6 +103,8 @@ def test_a_task_waits_for_the_run_and_gets_it(machine: Callable[..., Night], job
     output = night.end_of(execution)["output"]
     assert (output["JobName"], output["JobRunState"]) == (job, "SUCCEEDED")
     assert output["Id"].startswith("jr_") and isinstance(output["StartedOn"], int)
+    capacity = [output[name] for name in ("WorkerType", "NumberOfWorkers", "MaxCapacity", "GlueVersion", "ExecutionTime")]
+    assert capacity == ["G.1X", 2, 2.0, "5.1", 0], "what a night's cost is reckoned from"
     kinds = ["TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskSucceeded"]
     tasks = [event for event in night.events(execution) if event["type"] in kinds]
     assert [event["type"] for event in tasks] == kinds

@@ -508,10 +508,15 @@ fn microseconds_of_each_deployed_expression() {
 }
 
 fn deployed() -> Vec<Value> {
-    let numbers = ["${ApprovalTimeoutSeconds}", "${ApprovalWatchMinutes}", "${ApprovalExtensionSeconds}", "${QualityPollSeconds}"];
-    [include_str!("../../../../statemachine/nightly-warehouse.asl.json"), include_str!("../../../../statemachine/question.asl.json")]
-        .map(|text| serde_json::from_str(&numbers.iter().fold(text.to_owned(), |text, number| text.replace(number, "3600"))).unwrap())
-        .into()
+    let numbers =
+        ["${ApprovalTimeoutSeconds}", "${ApprovalWatchMinutes}", "${ApprovalExtensionSeconds}", "${QualityPollSeconds}", "${NightsAtOnce}"];
+    [
+        include_str!("../../../../statemachine/nightly-warehouse.asl.json"),
+        include_str!("../../../../statemachine/question.asl.json"),
+        include_str!("../../../../statemachine/backfill.asl.json"),
+    ]
+    .map(|text| serde_json::from_str(&numbers.iter().fold(text.to_owned(), |text, number| text.replace(number, "3600"))).unwrap())
+    .into()
 }
 
 fn input() -> Value {

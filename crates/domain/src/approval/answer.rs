@@ -105,6 +105,26 @@ pub struct Verdict {
     /// How many rows were decided about, where it was a build.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_lines: Option<u64>,
+    /// Why nobody was asked, where nobody was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiver: Option<Waiver>,
+}
+
+/// Why nobody is asked about a build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "SCREAMING_SNAKE_CASE", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum Waiver {
+    /// The execution's input says so.
+    Flag,
+    /// It was approved before, with others.
+    Batch {
+        /// The execution that asked about all of them.
+        execution_arn: String,
+        /// Who approved them, by name, a comma between.
+        by: String,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 /// What the definition's Choice routes.

@@ -351,7 +351,7 @@ impl Approval {
 
     fn ruled(&self, decision: Ruling, by: String, at: Timestamp) -> Verdict {
         let order_lines = self.evidence.build().map(|build| build.summary.order_lines);
-        Verdict { decision, by, at, reason: None, comment: None, evidence_digest: self.evidence.digest.clone(), order_lines }
+        Verdict { decision, by, at, reason: None, comment: None, evidence_digest: self.evidence.digest.clone(), order_lines, waiver: None }
     }
 
     fn approved(&self) -> impl Iterator<Item = (&Approver, Option<&Remark>)> {

@@ -9,10 +9,14 @@ use serde_json::Value;
 use crate::approval::{Approval, TaskToken};
 use crate::audit::{Appended, Audit, Entry};
 use crate::channel::{Channel, MessageReference, PostError};
-use crate::history::{ExecutionEnd, Executions, Histories, HistoryEvent};
+use crate::execution::Execution;
+use crate::history::{ExecutionEnd, Executions, Histories, HistoryEvent, Recorded};
 use crate::link::{ApprovalId, Secret};
+use crate::nights::{Begun, EndedNight, Medium, Nights, NoticeId, Notices, Standing};
 use crate::people::Address;
-use crate::ports::{Approvals, Clock, Desk, Mail, Objects, PortError, Replaced, Secrets, Subscriptions, TaskAnswer, Tasks, Watch, Watches};
+use crate::ports::{
+    Approvals, Clock, Desk, Mail, MailingList, Objects, PortError, Replaced, Secrets, Subscriptions, TaskAnswer, Tasks, Watch, Watches,
+};
 use crate::rates::{AskAgain, NoQuotes, Pauses, Quotes, RateSource};
 use crate::{CurrencyCode, ObjectEntry, ObjectUri, RunDate};
 
@@ -29,8 +33,20 @@ pub enum Call {
     Beat(TaskToken),
     /// `Executions::end`.
     ExecutionEnd(String),
-    /// `Histories::history`.
+    /// `Histories::history` and `Histories::recorded`.
     History(String),
+    /// `Histories::describe`.
+    Describe(String),
+    /// `Nights::end`.
+    EndNight(Box<EndedNight>),
+    /// `Notices::begin`.
+    BeginNotice(NoticeId, Medium, Timestamp),
+    /// `Notices::told`.
+    NoticeTold(NoticeId, Medium, Timestamp),
+    /// `Notices::give_up`.
+    GiveUpNotice(NoticeId, Medium, Timestamp),
+    /// `MailingList::mail`: the subject, the text.
+    MailAll(String, String),
     /// `Watches::begin`.
     BeginWatch(Watch, Timestamp),
     /// `Watches::end`.
@@ -70,8 +86,14 @@ pub enum Reply {
     Task(TaskAnswer),
     /// How the execution ended; nothing while it runs.
     End(Option<ExecutionEnd>),
-    /// The execution's events.
-    History(Vec<HistoryEvent>),
+    /// The execution's events, and the figures in their data.
+    History(Box<Recorded>),
+    /// The execution.
+    Described(Box<Execution>),
+    /// How the row stands.
+    Standing(Standing),
+    /// Whether the caller is to tell.
+    Begun(Begun),
     /// Where the message stands, if that is told.
     Posted(Option<MessageReference>),
     /// The chain.
@@ -102,6 +124,12 @@ impl Call {
             Self::Beat(_) => "Tasks.beat",
             Self::ExecutionEnd(_) => "Executions.end",
             Self::History(_) => "Histories.history",
+            Self::Describe(_) => "Histories.describe",
+            Self::EndNight(_) => "Nights.end",
+            Self::BeginNotice(..) => "Notices.begin",
+            Self::NoticeTold(..) => "Notices.told",
+            Self::GiveUpNotice(..) => "Notices.give_up",
+            Self::MailAll(..) => "MailingList.mail",
             Self::BeginWatch(..) => "Watches.begin",
             Self::EndWatch(_) => "Watches.end",
             Self::Send(..) => "Mail.send",
@@ -125,6 +153,11 @@ impl Call {
             Self::Replace(..)
                 | Self::Succeed(..)
                 | Self::Beat(_)
+                | Self::EndNight(_)
+                | Self::BeginNotice(..)
+                | Self::NoticeTold(..)
+                | Self::GiveUpNotice(..)
+                | Self::MailAll(..)
                 | Self::BeginWatch(..)
                 | Self::EndWatch(_)
                 | Self::Send(..)
@@ -209,10 +242,53 @@ impl<A: Answering> Executions for ByCalls<A> {
 
 impl<A: Answering> Histories for ByCalls<A> {
     async fn history(&self, execution_arn: &str) -> Result<Vec<HistoryEvent>, PortError> {
+        self.recorded(execution_arn).await.map(|recorded| recorded.events)
+    }
+
+    async fn recorded(&self, execution_arn: &str) -> Result<Recorded, PortError> {
         match self.call(Call::History(execution_arn.to_owned())).await? {
-            Reply::History(events) => Ok(events),
+            Reply::History(recorded) => Ok(*recorded),
             reply => strange(&reply),
         }
+    }
+
+    async fn describe(&self, execution_arn: &str) -> Result<Execution, PortError> {
+        match self.call(Call::Describe(execution_arn.to_owned())).await? {
+            Reply::Described(execution) => Ok(*execution),
+            reply => strange(&reply),
+        }
+    }
+}
+
+impl<A: Answering> Nights for ByCalls<A> {
+    async fn end(&self, night: &EndedNight) -> Result<Standing, PortError> {
+        match self.call(Call::EndNight(Box::new(night.clone()))).await? {
+            Reply::Standing(standing) => Ok(standing),
+            reply => strange(&reply),
+        }
+    }
+}
+
+impl<A: Answering> Notices for ByCalls<A> {
+    async fn begin(&self, notice: &NoticeId, medium: Medium, now: Timestamp) -> Result<Begun, PortError> {
+        match self.call(Call::BeginNotice(notice.clone(), medium, now)).await? {
+            Reply::Begun(begun) => Ok(begun),
+            reply => strange(&reply),
+        }
+    }
+
+    async fn told(&self, notice: &NoticeId, medium: Medium, at: Timestamp) -> Result<(), PortError> {
+        self.call(Call::NoticeTold(notice.clone(), medium, at)).await.map(drop)
+    }
+
+    async fn give_up(&self, notice: &NoticeId, medium: Medium, begun_at: Timestamp) -> Result<(), PortError> {
+        self.call(Call::GiveUpNotice(notice.clone(), medium, begun_at)).await.map(drop)
+    }
+}
+
+impl<A: Answering> MailingList for ByCalls<A> {
+    async fn mail(&self, subject: &str, text: &str) -> Result<(), PortError> {
+        self.call(Call::MailAll(subject.to_owned(), text.to_owned())).await.map(drop)
     }
 }
 

@@ -11,8 +11,10 @@ use crate::channel::MessageReference;
 use crate::evidence::{AppliedRates, Build, CategoryFigures, Evidence, EvidenceDigest, Quality, RuleResult, RuleVerdict, Subject, Summary};
 use crate::history::ExecutionEnd;
 use crate::link::{ApprovalId, Secret};
+use crate::nights::{Begun, EndedNight, Medium, Nights, NoticeId, Notices, PATIENCE, Standing};
 use crate::people::Starter;
 use crate::ports::{Approvals, Replaced};
+use crate::{Outcome, RunDate};
 
 /// A scheduled night's question about 48,212 order lines to the given people, put and mailed at 02:24 UTC with an hour to answer. The n-th
 /// person's secret is made of the byte n, counted from 1.
@@ -131,6 +133,7 @@ async fn a_record_is_read_back_as_it_was_written(store: &impl Approvals, id: &Ap
         comment: None,
         evidence_digest: record.evidence.digest.clone(),
         order_lines: Some(48_212),
+        waiver: None,
     };
     record = rewritten(store, &record, |next| {
         let to: crate::people::Address = "d.lind@nordvik.example".parse().expect("an address");
@@ -260,4 +263,75 @@ pub async fn audit(store: &impl Audit, id: &str) {
     assert_eq!(audit::verify(&chain), Ok(()));
     assert_eq!(chain.last().and_then(Entry::occurrence).as_ref(), many.last());
     assert_eq!(store.entries(&other).await.expect("a read"), [], "each question has a chain of its own");
+}
+
+/// A claim, as the definition writes it into the registry.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim {
+    /// The execution that holds the night.
+    pub owner: &'static str,
+    /// `RUNNING`, or `PUBLISHED`.
+    pub status: &'static str,
+    /// When it was published, where it was.
+    pub published_at: Option<Timestamp>,
+}
+
+/// Checks a run registry. `claim` puts a row there as the definition would; rows of November 2026 must not exist yet.
+pub async fn nights<Registry: Nights>(registry: &Registry, claim: impl AsyncFn(RunDate, Claim)) {
+    const OWNER: &str = "arn:aws:states:eu-central-1:111122223333:execution:night:a1";
+    let ended_at: Timestamp = "2026-11-21T01:38:56.050Z".parse().expect("a timestamp");
+    let published_at: Timestamp = "2026-11-21T03:14:02Z".parse().expect("a timestamp");
+    let day = |day: u8| -> RunDate { format!("2026-11-{day:02}").parse().expect("a date") };
+    let ended = |date: u8, outcome: Outcome, error: Option<&str>| EndedNight {
+        run_date: day(date),
+        owner: OWNER.to_owned(),
+        outcome,
+        ended_at,
+        error: error.map(str::to_owned),
+    };
+    let end = async |night: EndedNight| registry.end(&night).await.expect("a write");
+    let failed = || Outcome::Failed { state: "EnrichCurrency".to_owned(), error: "RatesUnavailable".to_owned() };
+
+    assert_eq!(end(ended(1, Outcome::Aborted, None)).await, Standing::Unclaimed, "nobody has claimed it");
+    assert_eq!(end(ended(1, Outcome::Aborted, None)).await, Standing::Unclaimed, "ending what nobody has claimed claims nothing");
+
+    claim(day(2), Claim { owner: OWNER, status: "RUNNING", published_at: None }).await;
+    assert_eq!(end(ended(2, failed(), Some("RatesUnavailable"))).await, Standing::Ended);
+    assert_eq!(end(ended(2, failed(), Some("RatesUnavailable"))).await, Standing::Ended, "the same event twice says the same");
+    assert_eq!(end(ended(2, Outcome::TimedOut, None)).await, Standing::Ended, "it was redriven, and ended otherwise");
+
+    claim(day(3), Claim { owner: OWNER, status: "PUBLISHED", published_at: Some(published_at) }).await;
+    let standing = end(ended(3, Outcome::Aborted, None)).await;
+    assert_eq!(standing, Standing::Published { at: Some(published_at) }, "what is published stays so");
+
+    claim(day(4), Claim { owner: "arn:of:another", status: "RUNNING", published_at: None }).await;
+    assert_eq!(end(ended(4, failed(), Some("RatesUnavailable"))).await, Standing::AnothersNight, "somebody has taken over");
+    claim(day(5), Claim { owner: "arn:of:another", status: "PUBLISHED", published_at: Some(published_at) }).await;
+    assert_eq!(end(ended(5, failed(), Some("RatesUnavailable"))).await, Standing::AnothersNight);
+}
+
+/// Checks a store of notices. `id` begins the names of notices that don't exist yet.
+pub async fn notices<Store: Notices>(store: &Store, id: &str) {
+    let at: Timestamp = "2026-11-21T01:38:57.5Z".parse().expect("a timestamp");
+    let notice = NoticeId::ending(id, 0);
+    let begin = async |notice: &NoticeId, medium, at| store.begin(notice, medium, at).await.expect("a write");
+    assert_eq!(begin(&notice, Medium::Slack, at).await, Begun::Yes);
+    assert_eq!(begin(&notice, Medium::Slack, at).await, Begun::UnderWay, "of two at once, one tells");
+    assert_eq!(begin(&notice, Medium::Mail, at).await, Begun::Yes, "each medium is told by itself");
+    assert_eq!(begin(&NoticeId::ending(id, 1), Medium::Slack, at).await, Begun::Yes, "a redrive that fails again is another ending");
+    assert_eq!(begin(&NoticeId::outcome(id, &Outcome::Published), Medium::Slack, at).await, Begun::Yes);
+
+    let later = at + PATIENCE;
+    assert_eq!(begin(&notice, Medium::Slack, later - SignedDuration::from_millis(1)).await, Begun::UnderWay);
+    assert_eq!(begin(&notice, Medium::Slack, later).await, Begun::Yes, "whoever began has crashed");
+    store.give_up(&notice, Medium::Slack, at).await.expect("a write");
+    assert_eq!(begin(&notice, Medium::Slack, later).await, Begun::UnderWay, "whoever was too slow gives up nothing of another's");
+    store.give_up(&notice, Medium::Slack, later).await.expect("a write");
+    assert_eq!(begin(&notice, Medium::Slack, later).await, Begun::Yes, "what was given up can be begun at once");
+
+    store.told(&notice, Medium::Slack, later).await.expect("a write");
+    let much_later = later + SignedDuration::from_hours(1);
+    assert_eq!(begin(&notice, Medium::Slack, much_later).await, Begun::Told { at: later }, "what is told is told");
+    store.give_up(&notice, Medium::Slack, later).await.expect("a write");
+    assert_eq!(begin(&notice, Medium::Slack, much_later).await, Begun::Told { at: later });
 }

@@ -1,9 +1,12 @@
 //! What a port's call does to the world.
 
-use nightly_asl::{Detail, Event, Instant, Json, Stimulus, TaskId};
+use nightly_asl::{Detail, Event, Instant, Json, Status, Stimulus, TaskId};
 use nightly_domain::channel::MessageReference;
-use nightly_domain::history::{EventKind, HistoryEvent};
+use nightly_domain::execution::{Ending, Execution};
+use nightly_domain::history::{EventKind, HistoryEvent, Recorded};
+use nightly_domain::measured::{Meter, TaskEvent};
 use nightly_domain::memory::calls::{Call, Reply};
+use nightly_domain::nights::{Medium, Notices as _};
 use nightly_domain::people::Address;
 use nightly_domain::ports::{TaskAnswer, Watch};
 use nightly_domain::rates::{AskAgain, NoQuotes, Quotes};
@@ -17,6 +20,8 @@ use crate::invariants;
 use crate::people::{self, Deed};
 use crate::story::Rates;
 use crate::world::{Letter, Schedule, finish, timestamp};
+
+const NO_FAULT: &str = "no fault is planned behind this gate";
 
 impl Play<'_> {
     /// Makes the call of a function that was begun at that moment.
@@ -54,9 +59,15 @@ impl Play<'_> {
                 None => Reply::Failed,
             },
             Call::History(arn) => match self.run_of(arn) {
-                Some(run) => Reply::History(self.runs[run].execution.history().iter().map(history_event).collect()),
+                Some(run) => Reply::History(Box::new(recorded(self.runs[run].execution.history()))),
                 None => Reply::Failed,
             },
+            Call::Describe(_)
+            | Call::EndNight(_)
+            | Call::BeginNotice(..)
+            | Call::NoticeTold(..)
+            | Call::GiveUpNotice(..)
+            | Call::MailAll(..) => self.effect_of_telling(call),
             Call::BeginWatch(watch, until) => {
                 self.begin_watch(watch, *until);
                 Reply::Done
@@ -74,6 +85,7 @@ impl Play<'_> {
             Call::Post(message) => {
                 invariants::posted(self, message, begun);
                 self.tell("Slack", message["text"].as_str().unwrap_or_default().to_owned());
+                self.world.heard.push((now, Medium::Slack, message.to_string()));
                 self.world.posts.push(message.clone());
                 let ts = (self.world.posts.len() - 1).to_string();
                 Reply::Posted(Some(MessageReference { channel: "C1".to_owned(), ts }))
@@ -101,6 +113,59 @@ impl Play<'_> {
             }
             Call::Ask(date, base) => Reply::Quotes(self.quotes(*date, *base)),
             Call::Pause(..) => Reply::Done,
+        }
+    }
+
+    /// Makes a call that only telling people makes.
+    fn effect_of_telling(&mut self, call: &Call) -> Reply {
+        let now = self.now();
+        match call {
+            Call::Describe(arn) => match self.run_of(arn) {
+                Some(run) => Reply::Described(Box::new(self.describe(run))),
+                None => Reply::Failed,
+            },
+            Call::EndNight(night) => Reply::Standing(self.world.end_night(night)),
+            Call::BeginNotice(notice, medium, at) => {
+                let begun = finish(self.world.notices.begin(notice, *medium, *at)).expect(NO_FAULT);
+                if self.warehouse.takes_a_beginning_for_an_end() {
+                    finish(self.world.notices.told(notice, *medium, *at)).expect(NO_FAULT);
+                }
+                Reply::Begun(begun)
+            }
+            Call::NoticeTold(notice, medium, at) => {
+                finish(self.world.notices.told(notice, *medium, *at)).expect(NO_FAULT);
+                Reply::Done
+            }
+            Call::GiveUpNotice(notice, medium, begun_at) => {
+                finish(self.world.notices.give_up(notice, *medium, *begun_at)).expect(NO_FAULT);
+                Reply::Done
+            }
+            Call::MailAll(subject, text) => {
+                self.tell("mail", format!("to the stakeholders: {subject}"));
+                self.world.heard.push((now, Medium::Mail, format!("{subject}\n{text}")));
+                Reply::Done
+            }
+            _ => unreachable!("{} is not about telling", call.name()),
+        }
+    }
+
+    /// What `DescribeExecution` says of it.
+    fn describe(&self, number: usize) -> Execution {
+        let run = &self.runs[number];
+        let cause = match run.execution.status() {
+            Status::Failed(failure) | Status::TimedOut(failure) | Status::Aborted(failure) => failure.cause.as_deref().map(str::to_owned),
+            Status::Running | Status::Succeeded(_) => None,
+        };
+        let at = run.ends.last().copied().unwrap_or(self.now());
+        let redrivable = !matches!(run.execution.status(), Status::Succeeded(_));
+        let started_at = run.execution.history().first().map_or(self.now(), |first| first.at);
+        Execution {
+            arn: run.arn.clone(),
+            state_machine_arn: "arn:aws:states:eu-central-1:123456789012:stateMachine:nightly-night".to_owned(),
+            started_at: timestamp(started_at),
+            input: run.input.clone(),
+            redrives: u32::try_from(run.redriven.len()).unwrap_or(u32::MAX),
+            ending: self.end_of(number).map(|end| Ending { end, at: timestamp(at), cause, redrivable }),
         }
     }
 
@@ -176,6 +241,34 @@ impl Play<'_> {
             Rates::OfAnotherBase => of("USD".parse().expect("a currency"), date.date(), None),
         }
     }
+}
+
+fn recorded(events: &[Event]) -> Recorded {
+    let mut meter = Meter::default();
+    for event in events {
+        measure(&mut meter, event);
+    }
+    Recorded { events: events.iter().map(history_event).collect(), measured: meter.measured() }
+}
+
+fn measure(meter: &mut Meter, event: &Event) {
+    let (call, output, failure) = match &event.detail {
+        Detail::TaskStarted { call } => (call, None, None),
+        Detail::TaskSubmitted { call, output } | Detail::TaskSucceeded { call, output } => (call, Some(output.text()), None),
+        Detail::TaskFailed { call, failure } | Detail::TaskTimedOut { call, failure } => (call, None, Some(failure)),
+        _ => return,
+    };
+    let HistoryEvent { id, previous_id, at, .. } = history_event(event);
+    meter.read(&TaskEvent {
+        id,
+        previous_id,
+        at,
+        kind: &event.kind(),
+        resource_type: &call.service,
+        resource: &call.action,
+        error: failure.and_then(|failure| failure.error.as_deref()),
+        data: output.or(failure.and_then(|failure| failure.cause.as_deref())),
+    });
 }
 
 fn history_event(event: &Event) -> HistoryEvent {

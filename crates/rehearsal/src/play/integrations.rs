@@ -4,14 +4,14 @@ use nightly_asl::{Failure, Instant, Pattern, Status, Stimulus, Task, TaskId};
 use nightly_domain::approval::ApprovalStatus;
 use serde_json::{Value, json};
 
-use super::{Destiny, Doing, Due, JobRun, Look, Play, QualityRun, RUN_DATE, Why};
-use crate::deployment::{JOB_CONCURRENCY, NIGHTS};
+use super::{BACKFILLED_BY, Destiny, Doing, Due, JobRun, Look, Play, QUESTION, QUESTION_ARN, QualityRun, RUN_DATE, Why};
+use crate::deployment::{JOB_CONCURRENCY, NIGHTS, QUESTION_MACHINE};
 use crate::faults::Fault;
 use crate::functions::{Event, Function};
 use crate::invariants;
 use crate::items::{self, Refused};
 use crate::jobs::{self, Arguments};
-use crate::story::Quality;
+use crate::story::{Quality, WithOthers};
 use crate::world::{Claimed, Fate, Held, Message, Publishing};
 
 /// An error that no definition names.
@@ -247,7 +247,10 @@ impl Play<'_> {
             self.world.publishings[publishing].ended = Some(now);
         }
         let (execution, task, known) = (run.run, run.task, run.known);
-        let description = json!({"Id": run.id, "JobName": run.job, "JobRunState": state, "Arguments": run.arguments, "Attempt": 0});
+        let description = json!({
+            "Id": run.id, "JobName": run.job, "JobRunState": state, "Arguments": run.arguments, "Attempt": 0,
+            "ExecutionTime": (now.0 - run.began.0) / 1000, "GlueVersion": "5.1", "MaxCapacity": 2.0, "NumberOfWorkers": 2, "WorkerType": "G.1X",
+        });
         self.bill(number);
         if known {
             let stimulus = if state == "SUCCEEDED" {
@@ -301,13 +304,20 @@ impl Play<'_> {
         let Some(number) = self.quality_run(parameters, "RunId", "dqrun-") else { return json!({"Status": "FAILED"}) };
         let run = &self.quality_runs[number];
         let since = self.now().0 - run.began.0;
-        let status = match self.story.quality {
-            _ if since < 5_000 => "STARTING",
-            _ if since < run.takes_millis => "RUNNING",
-            Quality::RunEnds(status) => return json!({"Status": status, "ErrorString": "a failure of this rehearsal"}),
-            _ => return json!({"Status": "SUCCEEDED", "ResultIds": [format!("dqresult-{number}")]}),
-        };
-        json!({"Status": status})
+        let mut answer = json!({"RunId": parameters["RunId"], "NumberOfWorkers": 2});
+        if since < run.takes_millis {
+            answer["Status"] = if since < 5_000 { "STARTING" } else { "RUNNING" }.into();
+            return answer;
+        }
+        answer["ExecutionTime"] = (run.takes_millis / 1000).into();
+        if let Quality::RunEnds(status) = self.story.quality {
+            answer["Status"] = status.into();
+            answer["ErrorString"] = "a failure of this rehearsal".into();
+        } else {
+            answer["Status"] = "SUCCEEDED".into();
+            answer["ResultIds"] = json!([format!("dqresult-{number}")]);
+        }
+        answer
     }
 
     fn read_quality_result(&mut self, parameters: &Value) -> Value {
@@ -405,8 +415,25 @@ impl Play<'_> {
 
     // Step Functions.
 
+    /// The question that was put about many dates.
+    fn question(&self) -> Option<Value> {
+        let with_others = self.story.with_others.filter(|with_others| *with_others != WithOthers::Unknown)?;
+        let date = if with_others == WithOthers::OtherDates { "2026-11-19" } else { RUN_DATE };
+        let decision = if with_others == WithOthers::Rejected { "REJECTED" } else { "APPROVED" };
+        Some(json!({
+            "ExecutionArn": QUESTION_ARN, "StateMachineArn": QUESTION_MACHINE, "Name": QUESTION, "Status": "SUCCEEDED",
+            "Input": json!({"question": "Build these days?", "runDates": ["2026-11-18", date], "startedBy": BACKFILLED_BY}).to_string(),
+            "Output": json!({"decision": decision, "by": "A. Berg", "at": "2026-11-21T00:30:00Z", "evidenceDigest": "9f2c0e"}).to_string(),
+        }))
+    }
+
     fn describe_execution(&mut self, run: usize, parameters: &Value) -> Result<Value, Failure> {
         let arn = parameters["ExecutionArn"].as_str().unwrap_or_default();
+        if arn == QUESTION_ARN
+            && let Some(question) = self.question()
+        {
+            return Ok(question);
+        }
         let Some(asked) = self.run_of(arn) else {
             return Err(Failure::new("Sfn.ExecutionDoesNotExistException", format!("Execution Does Not Exist: '{arn}'")));
         };

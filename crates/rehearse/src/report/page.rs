@@ -8,7 +8,6 @@ use super::Report;
 use super::svg::{Distribution, QUANTILES, Timeline};
 use super::text::{average, breakable, share, took};
 use crate::histogram::Histogram;
-use crate::price::dollars;
 use crate::sums::{StateSum, Tone};
 
 /// The page's rules, on top of those of every page.
@@ -384,14 +383,14 @@ fn tiles(report: &Report<'_>, makespan: &Histogram) -> Vec<Tile> {
         name: "Transitions",
         figure: average(sums.transitions, sums.nights),
         unit: "a night",
-        note: of_month(dollars(month.transitions_price)),
+        note: of_month(written::dollars(month.transitions_price)),
     });
     if sums.dpu_hours_thousandths > 0 {
         tiles.push(Tile {
             name: "DPU-hours",
             figure: thousandths(sums.dpu_hours_thousandths, sums.nights),
             unit: "a night",
-            note: of_month(dollars(month.dpu_hours_price)),
+            note: of_month(written::dollars(month.dpu_hours_price)),
         });
     }
     tiles
@@ -439,7 +438,7 @@ fn prices(report: &Report<'_>) -> Vec<(&'static str, String, String)> {
     let nights = prices.nights_a_month;
     let mut rows = vec![(
         "State transitions",
-        dollars(month.transitions_price),
+        written::dollars(month.transitions_price),
         format!(
             "{} in {nights} nights, retries counted; ${} per 1,000 after {} free ones a month. At most {} in one night.",
             written::whole(month.transitions),
@@ -451,7 +450,7 @@ fn prices(report: &Report<'_>) -> Vec<(&'static str, String, String)> {
     if report.sums.dpu_hours_thousandths > 0 {
         rows.push((
             "Glue",
-            dollars(month.dpu_hours_price),
+            written::dollars(month.dpu_hours_price),
             format!(
                 "{} DPU-hours in {nights} nights, runs that failed or were stopped with them; ${} each.",
                 month.dpu_hours.round_dp(1),

@@ -7,7 +7,6 @@ use nightly_pages::written;
 
 use super::Report;
 use super::text::{average, share, took};
-use crate::price::dollars;
 use crate::sums::{StateSum, Tone};
 
 /// The whole summary, lines end with a line feed.
@@ -44,10 +43,10 @@ pub fn terminal(report: &Report<'_>) -> String {
     let (prices, month) = (report.prices, report.prices.month(sums));
     let in_month = |price: &str| format!("{price} for {} nights", prices.nights_a_month);
     let transitions = format!("{} a night, at most {}", average(sums.transitions, sums.nights), written::integer(sums.most_transitions));
-    line(&mut text, &format!("  {:<14} {transitions}; {}", "Transitions", in_month(&dollars(month.transitions_price))));
+    line(&mut text, &format!("  {:<14} {transitions}; {}", "Transitions", in_month(&written::dollars(month.transitions_price))));
     if sums.dpu_hours_thousandths > 0 {
         let hours = month.dpu_hours.round_dp(1);
-        let price = format!("${} each: {}", prices.dpu_hour.normalize(), dollars(month.dpu_hours_price));
+        let price = format!("${} each: {}", prices.dpu_hour.normalize(), written::dollars(month.dpu_hours_price));
         line(&mut text, &format!("  {:<14} {hours} in {} nights, {price}", "DPU-hours", prices.nights_a_month));
     }
     let troubled: Vec<_> = sums.states.iter().filter(|state| state.failed_tries() + state.failed + state.caught > 0).collect();

@@ -1,8 +1,9 @@
-//! Writes the status page after every kind of night as `<state>.json`, with status, headers and body as a web server would answer it, into
+//! Writes the status page after every kind of night and of a dataset's builds as `<state>.json`, with status, headers and body as a web server would answer it, into
 //! the folder that is named. Each is what the function leaves in its bucket after a month of nights that it was told of.
 
 #![expect(clippy::unwrap_used, reason = "what can't be brought about or written ends it")]
 
+mod builds;
 mod courses;
 
 use std::path::Path;

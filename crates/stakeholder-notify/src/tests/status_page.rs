@@ -189,8 +189,9 @@ async fn machines_read_the_latest_nights_from_one_file() {
         newest,
         json!({
             "run_date": "2026-11-20", "run_id": "2026-11-20-a1", "execution_arn": ARN, "outcome": "PUBLISHED",
-            "started_at": "2026-11-21T01:00:00Z", "ended_at": "2026-11-21T03:14:01.02Z", "seconds": 8041.02, "redrives": 0,
-            "published_rows": 48212, "page": "nights/2026-11-20.html", "record": "nights/2026-11-20.json",
+            "started_at": "2026-11-21T01:00:00Z", "ended_at": "2026-11-21T03:14:01.02Z", "seconds": 8041.02, "redrives": 0, "flags": [],
+            "published_rows": 48212, "dpu_hours": "3.3828", "dollars": "1.489186", "page": "nights/2026-11-20.html",
+            "record": "nights/2026-11-20.json",
             "log": format!("https://eu-central-1.console.aws.amazon.com/states/home?region=eu-central-1#/v2/executions/details/{ARN}"),
             "steps": {"node": "enrich-currency", "title": "Enrich currency", "state": "SUCCEEDED", "seconds": 3.1, "tries": 1, "slow": false},
         })
@@ -237,11 +238,12 @@ async fn a_feed_reader_can_follow_the_nights() {
 
 #[tokio::test]
 async fn a_feed_is_xml_whatever_people_wrote() {
-    let reason = "Wrong \u{1} & <odd> \u{fffe}]]>";
-    let verdict = json!({"decision": "REJECTED", "by": "B. <Osei>", "at": "2026-11-21T02:39:57Z", "reason": reason, "evidenceDigest": "00", "orderLines": 48212});
-    let mut world = World::new().with_history(include_str!("../../../domain/histories/rejected.json"));
+    let no =
+        "B. <Osei> rejected the build for 2026-11-20 at 2026-11-21T02:39:57Z: «Wrong \u{1} & <odd> \u{fffe}]]>». Nothing was published.";
+    let rejected = execution(failed("ApprovalRejected"), "2026-11-21T02:40:00Z", Some(no));
+    let mut world = World::ended(REJECTED, &rejected);
     world.ports.settings.status_page_url = None;
-    world.tell(ended(&json!({"outcome": "REJECTED", "verdict": verdict}))).await.unwrap();
+    world.hear(&rejected).await.unwrap();
     let text = world.stored("feed.xml").await;
     let feed = Document::parse(&text).unwrap();
     let summary = feed.descendants().find(|node| node.has_tag_name("summary")).unwrap();
