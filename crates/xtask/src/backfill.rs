@@ -16,11 +16,11 @@ use nightly_domain::plan::Plan;
 use serde_json::{Value, json};
 
 use crate::deploy::Deployment;
-use crate::local::{APPROVERS, Day, Setup, Stack, generate_raw, run_date, stay_up, upload_raw};
-use crate::mail::{self, Mail};
-use crate::night::{APPROVE, open_in_browser, press, show_question, timeline};
+use crate::local::{Day, Setup, Stack, generate_raw, run_date, stay_up, upload_raw};
+use crate::night::{open_in_browser, timeline};
 use crate::process;
 use crate::progress::{Progress, written};
+use crate::questions::{APPROVE, Questions};
 
 /// The exit code is 0 where every date that was to be built is published, or was left to whoever builds it; 3 where one failed, or the
 /// batch was not approved; 1 for a failure of the backfill itself.
@@ -108,7 +108,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 
     progress.line("");
     progress.line(format!("  {}", style(format!("The nights from {} to {last}", arguments.from)).bold()));
-    let backfill = Backfill::start(&stack, arguments)?;
+    let mut backfill = Backfill::start(&stack, arguments)?;
     let ended = backfill.follow(&stack, &progress, arguments)?;
     print(&progress, &ended, backfill.started.elapsed());
     if let Some(file) = &arguments.json {
@@ -125,7 +125,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 /// One execution of the backfill's state machine.
 struct Backfill {
     execution: String,
-    mails_before: Vec<PathBuf>,
+    questions: Questions,
     started: Instant,
 }
 
@@ -149,15 +149,14 @@ impl Backfill {
             // Whoever starts nights by hand can't be the only one who approves them, so they say who they are.
             "startedBy": "cargo xtask backfill",
         });
-        let mails_before = mail::files(&stack.addresses.inbox());
+        let questions = Questions::from_now_on(stack);
         let execution = stack.start(stack.outputs.value("BackfillStateMachineArn")?, &input)?;
-        Ok(Self { execution, mails_before, started: Instant::now() })
+        Ok(Self { execution, questions, started: Instant::now() })
     }
 
     /// Shows the nights until the last of them has ended; answers the mails when that was asked for. Gives the execution as it ended.
-    fn follow(&self, stack: &Stack, progress: &Progress, arguments: &Arguments) -> Result<Value> {
+    fn follow(&mut self, stack: &Stack, progress: &Progress, arguments: &Arguments) -> Result<Value> {
         let mut lines = Lines::new(progress);
-        let mut questions = Questions::default();
         loop {
             let described =
                 stack.client().call("states", "AWSStepFunctions.DescribeExecution", &json!({"executionArn": self.execution}))?;
@@ -165,11 +164,11 @@ impl Backfill {
             if described["status"] != "RUNNING" {
                 return Ok(described);
             }
-            questions.see(&mail::since(&stack.addresses.inbox(), &self.mails_before)?);
+            self.questions.see(stack, &self.execution)?;
             if arguments.approve {
-                questions.approve(arguments.approvals as usize)?;
+                self.questions.answer(arguments.approvals as usize, &APPROVE)?;
             } else {
-                questions.tell_the_new(|links| show_question(stack, progress, links, arguments.approvals));
+                self.questions.tell_the_new(stack, progress, arguments.approvals);
             }
             stack.measure_memory();
             if let Err(stopped) = process::pause(Duration::from_millis(400)) {
@@ -240,45 +239,6 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// The questions that were mailed since the backfill began.
-#[derive(Default)]
-struct Questions {
-    /// By a question's id: each approver's own link, as it was first mailed, and how many of them were answered or told.
-    all: BTreeMap<String, (Vec<(String, String)>, usize)>,
-}
-
-impl Questions {
-    fn see(&mut self, mails: &[Mail]) {
-        for mail in mails {
-            let Some(link) = mail.link().filter(|_| APPROVERS.contains(&mail.to.as_str())) else { continue };
-            let Some(id) = link.rsplit('/').nth(1) else { continue };
-            let (links, _) = self.all.entry(id.to_owned()).or_default();
-            if links.iter().all(|(to, _)| *to != mail.to) {
-                links.push((mail.to.clone(), link.to_owned()));
-            }
-        }
-    }
-
-    /// Presses the buttons that are still needed.
-    fn approve(&mut self, wanted: usize) -> Result<()> {
-        for (links, answered) in self.all.values_mut() {
-            while let Some((_, link)) = links.get(*answered).filter(|_| *answered < wanted) {
-                press(link, &APPROVE)?;
-                *answered += 1;
-            }
-        }
-        Ok(())
-    }
-
-    /// Tells of each question once, as soon as everybody was mailed.
-    fn tell_the_new(&mut self, tell: impl Fn(&[(String, String)])) {
-        for (links, told) in self.all.values_mut().filter(|(links, told)| *told == 0 && links.len() == APPROVERS.len()) {
-            tell(links);
-            *told = links.len();
-        }
-    }
-}
-
 /// What became of each date, and of all of them.
 fn print(progress: &Progress, ended: &Value, took: Duration) {
     progress.line("");
@@ -345,20 +305,6 @@ fn exit_code(ended: &Value) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn each_question_is_approved_by_as_many_as_are_needed_and_told_once_everybody_was_mailed() {
-        let mail = |to: &str, id: &str| Mail { to: to.to_owned(), text: format!("Answer: http://127.0.0.1/approvals/{id}/{to}") };
-        let mut questions = Questions::default();
-        questions.see(&[mail(APPROVERS[0], "q-1"), mail("somebody@else.example", "q-1"), mail(APPROVERS[0], "q-1")]);
-        questions.tell_the_new(|_| panic!("one was not mailed yet"));
-        questions.see(&[mail(APPROVERS[1], "q-1")]);
-        let told = std::cell::Cell::new(0);
-        for _ in 0..2 {
-            questions.tell_the_new(|links| told.set(told.get() + links.len()));
-        }
-        assert_eq!(told.get(), 2);
-    }
 
     #[test]
     fn a_backfill_that_built_everything_succeeds_and_one_that_did_not_says_so() {

@@ -17,6 +17,7 @@ mod night;
 mod paths;
 mod process;
 mod progress;
+mod questions;
 mod rehearse;
 mod replay;
 mod stack;

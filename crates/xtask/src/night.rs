@@ -5,19 +5,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use console::style;
 use jiff::civil::Date;
 use nightly_domain::plan::Plan;
 use serde_json::{Value, json};
 
-use crate::client::Client;
 use crate::deploy::Deployment;
-use crate::local::{APPROVERS, Day, Setup, Stack, generate_raw, run_date, stay_up, upload_raw};
+use crate::local::{Day, Setup, Stack, generate_raw, run_date, stay_up, upload_raw};
 use crate::progress::{Progress, written};
+use crate::questions::{APPROVE, Questions};
 use crate::timeline::{Live, Timeline};
-use crate::{mail, paths, process};
+use crate::{paths, process};
 
 /// The exit code is 0 for a published night, 3 for one that was rightly not published (quality, rejection, expiry, a day that is another
 /// night's), 1 for a failure.
@@ -129,7 +129,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     upload_raw(&stack, &progress, &raw)?;
     progress.line("");
     progress.line(format!("  {} {}", style("The night of").bold(), style(date.strftime("%A %-d %B %Y")).bold()));
-    let night = Night::start(&stack, date, arguments)?;
+    let mut night = Night::start(&stack, date, arguments)?;
     let timeline = night.follow(&stack, &progress, arguments)?;
     // The next night on this stack starts without this one's faults.
     stack.addresses.set_fault(arguments.deployment, None)?;
@@ -150,7 +150,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 /// One execution of the state machine.
 struct Night {
     execution: String,
-    mails_before: Vec<PathBuf>,
+    questions: Questions,
     started: Instant,
 }
 
@@ -164,18 +164,14 @@ impl Night {
                 "skipApproval": arguments.skip_approval, "skipPublish": arguments.skip_publish, "skipNotify": arguments.skip_notify,
             }),
         };
-        let mails_before = mail::files(&stack.addresses.inbox());
+        let questions = Questions::from_now_on(stack);
         let execution = stack.start(stack.outputs.value("StateMachineArn")?, &input)?;
-        Ok(Self { execution, mails_before, started: Instant::now() })
+        Ok(Self { execution, questions, started: Instant::now() })
     }
 
     /// Shows the night until it ends; answers the mail when that was asked for.
-    fn follow(&self, stack: &Stack, progress: &Progress, arguments: &Arguments) -> Result<Timeline> {
+    fn follow(&mut self, stack: &Stack, progress: &Progress, arguments: &Arguments) -> Result<Timeline> {
         let mut live = Live::new(progress);
-        let mut told = false;
-        // One rejection is enough.
-        let wanted = if arguments.reject.is_some() { 1 } else { arguments.approvals as usize };
-        let mut answered = 0;
         loop {
             let timeline = timeline(stack, Plan::of_the_night(), &self.execution)?;
             live.show(&timeline);
@@ -184,18 +180,12 @@ impl Night {
                 live.finish();
                 return Ok(timeline);
             }
-            let links = self.links(stack)?;
-            if !told && links.len() == APPROVERS.len() {
-                told = true;
-                if !arguments.approve && arguments.reject.is_none() {
-                    show_question(stack, progress, &links, arguments.approvals);
-                }
-            }
-            if answered < wanted
-                && let Some((_, link)) = links.get(answered)
-                && answer(link, arguments)?
-            {
-                answered += 1;
+            self.questions.see(stack, &self.execution)?;
+            match &arguments.reject {
+                // One rejection is enough.
+                Some(reason) => self.questions.answer(1, &[("decision", "reject"), ("reason", reason.as_str())])?,
+                None if arguments.approve => self.questions.answer(arguments.approvals as usize, &APPROVE)?,
+                None => self.questions.tell_the_new(stack, progress, arguments.approvals),
             }
             if let Err(stopped) = process::pause(Duration::from_millis(400)) {
                 live.finish();
@@ -203,13 +193,6 @@ impl Night {
                 return Err(stopped);
             }
         }
-    }
-
-    /// Each approver's own link, as it was first mailed, in the order in which they are named.
-    fn links(&self, stack: &Stack) -> Result<Vec<(String, String)>> {
-        let mails = mail::since(&stack.addresses.inbox(), &self.mails_before)?;
-        let first = |approver: &&str| mails.iter().filter(|mail| mail.to == **approver).find_map(|mail| mail.link());
-        Ok(APPROVERS.iter().filter_map(|approver| Some(((*approver).to_owned(), first(approver)?.to_owned()))).collect())
     }
 }
 
@@ -232,43 +215,6 @@ pub fn timeline(stack: &Stack, plan: &Plan, execution: &str) -> Result<Timeline>
         }
     }
     Timeline::read(plan, &description, &events)
-}
-
-pub fn show_question(stack: &Stack, progress: &Progress, links: &[(String, String)], approvals: u32) {
-    progress.line("");
-    let needed = match approvals {
-        1 => "one approval is enough",
-        _ => "both approvals are needed",
-    };
-    progress.line(format!("  {} Open the mailed links and decide; {needed}:", style("?").blue().bold()));
-    for (to, link) in links {
-        progress.line(format!("    {}", style(to).dim()));
-        progress.line(format!("    {}", style(link).underlined()));
-    }
-    progress.line(format!("    {}  {}", style("inbox").dim(), style(stack.addresses.outside_url()).underlined()));
-    progress.line("");
-}
-
-/// Presses the button that the arguments ask for; says whether one was pressed.
-fn answer(link: &str, arguments: &Arguments) -> Result<bool> {
-    match (&arguments.reject, arguments.approve) {
-        (Some(reason), _) => press(link, &[("decision", "reject"), ("reason", reason.as_str())])?,
-        (None, true) => press(link, &APPROVE)?,
-        (None, false) => return Ok(false),
-    }
-    Ok(true)
-}
-
-/// What the button says with which a command approves by itself.
-pub const APPROVE: [(&str, &str); 3] = [("decision", "approve"), ("seen", "yes"), ("comment", "approved unattended")];
-
-/// Presses the button behind a mailed link.
-pub fn press(link: &str, fields: &[(&str, &str)]) -> Result<()> {
-    let (status, page) = Client::submit_form(link, fields)?;
-    if !(200..400).contains(&status) {
-        bail!("the approval page answered {status} to the decision: {page}");
-    }
-    Ok(())
 }
 
 /// What is left to say when a night has ended.
