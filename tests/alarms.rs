@@ -261,7 +261,7 @@ fn looked(time: &str, night: &Night, deadlines: night_check::Deadlines) -> Vec<P
         subscriptions: Topic(confirmed),
         metrics: |line: &Value| lines.lock().expect("one thread").push(line.clone()),
         clock: ManualClock::at(format!("2026-11-21T{time}Z").parse::<Timestamp>().expect("a time")),
-        settings: night_check::Settings { environment: "prod".to_owned(), deadlines, panel: Panel::new(&[BERG], 1).expect("a panel") },
+        settings: night_check::Settings { stack: "nightly-prod".to_owned(), deadlines, panel: Panel::new(&[BERG], 1).expect("a panel") },
     };
     at_once(night_check::handle(&ports, night_check::Request {})).expect("it can look");
     let lines = lines.lock().expect("one thread");
@@ -284,6 +284,7 @@ fn checked(at: &str, confirmed: &'static [&'static str]) -> Vec<Point> {
         clock: ManualClock::at(at.parse::<Timestamp>().expect("a time")),
         settings: approver_check::Settings {
             environment: "prod".to_owned(),
+            stack: "nightly-prod".to_owned(),
             panel: Panel::new(&[BERG], 1).expect("a panel"),
             topic_arn: "arn:aws:sns:eu-central-1:111122223333:nightly-prod-approvals".to_owned(),
         },
@@ -345,7 +346,7 @@ fn alarm_properties(template: &Template) -> Vec<(String, Value)> {
     all
 }
 
-/// A text of the template, in the stack `nightly-prod` of the environment `prod`, for the dataset `orders`.
+/// A text of the template, in the stack `nightly-prod`, for the dataset `orders`.
 fn filled(template: &Template, value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -357,7 +358,7 @@ fn filled(template: &Template, value: &Value) -> String {
                 let [resource, attribute] = &[filled(template, &parts[0]), filled(template, &parts[1])];
                 filled(template, &template.properties(resource)[attribute])
             }
-            Some(("Ref", Value::String(name))) if name == "Environment" => "prod".to_owned(),
+            Some(("Ref", Value::String(name))) if name == "AWS::StackName" => "nightly-prod".to_owned(),
             // The name of a function is what a reference to it gives.
             Some(("Ref", Value::String(name))) => filled(template, &template.properties(name)["FunctionName"]),
             // Scheduled.

@@ -101,7 +101,7 @@ async fn what_is_written_is_what_is_promised() {
     let promised: BTreeSet<(String, Vec<String>)> = rows
         .flat_map(|row: Vec<String>| {
             let more = project::code_words(&row[2]).into_iter();
-            let dimensions: Vec<_> = ["Environment"].into_iter().chain(more).map(str::to_owned).collect();
+            let dimensions: Vec<_> = ["Stack"].into_iter().chain(more).map(str::to_owned).collect();
             project::code_words(&row[0]).into_iter().map(|name| (name.to_owned(), dimensions.clone())).collect::<Vec<_>>()
         })
         .collect();
@@ -215,7 +215,7 @@ fn widgets(body: &Value) -> Vec<Value> {
     body["widgets"].as_array().expect("there are widgets").clone()
 }
 
-/// The body in the stack `nightly-prod` of the environment `prod`.
+/// The body in the stack `nightly-prod`.
 fn body(template: &Template) -> Value {
     bodies(template).remove(0)
 }
@@ -249,7 +249,6 @@ fn substituted(template: &Template, text: &str) -> String {
             "AWS::Region" => "eu-central-1".to_owned(),
             "AWS::Partition" => "aws".to_owned(),
             "AWS::AccountId" => "111122223333".to_owned(),
-            "Environment" => "prod".to_owned(),
             parameter if template.parameters().contains_key(parameter) => match &template.parameters()[parameter]["Default"] {
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
@@ -329,6 +328,7 @@ async fn written_by_night(history: &str, end: Option<(ExecutionEnd, &str)>) -> B
         clock: ManualClock::at(ended_at),
         settings: stakeholder_notify::Settings {
             environment: "prod".to_owned(),
+            stack: "nightly-prod".to_owned(),
             site_bucket: "site".to_owned(),
             status_page_url: None,
             runbook_url: None,

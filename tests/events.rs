@@ -94,6 +94,7 @@ fn an_approval_id_of_the_definition_is_one_for_the_functions() {
 async fn a_notice_is_read_whether_it_comes_at_once_or_from_the_queue() {
     let settings = stakeholder_notify::Settings {
         environment: "dev".to_owned(),
+        stack: "nightly-dev".to_owned(),
         site_bucket: "site".to_owned(),
         status_page_url: None,
         runbook_url: None,
@@ -181,6 +182,7 @@ async fn mailed(execution: &Execution, event: Value) -> (String, String) {
         clock: ManualClock::at(Timestamp::UNIX_EPOCH),
         settings: stakeholder_notify::Settings {
             environment: "prod".to_owned(),
+            stack: "nightly-prod".to_owned(),
             site_bucket: "site".to_owned(),
             status_page_url: None,
             runbook_url: None,

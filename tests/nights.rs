@@ -329,6 +329,9 @@ fn a_no_ends_the_night_with_the_reason_and_the_person() {
     for word in ["A. Berg", "Revenue of Music looks wrong"] {
         assert!(night.cause().contains(word), "{}", night.cause());
     }
+    heard(&night, "11 November 2026");
+    let page = fs::read_to_string(night.folder("site").join("nights/2026-11-11.html")).unwrap();
+    assert!(page.contains("Revenue, as built"), "who rejected it has figures to look at: {page}");
 }
 
 #[test]

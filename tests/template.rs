@@ -447,7 +447,7 @@ fn an_approver_who_cannot_be_reached_raises_an_alarm_and_so_does_silence() {
     let (unreachable, unchecked) = (template.properties("UnreachableApproversAlarm"), template.properties("UncheckedApproversAlarm"));
     for alarm in [unreachable, unchecked] {
         assert_eq!((&alarm["Namespace"], &alarm["MetricName"]), (&json!("NightlyWarehouse"), &json!("UnreachableApprovers")));
-        assert_eq!(alarm["Dimensions"], json!([{"Name": "Environment", "Value": {"Ref": "Environment"}}]));
+        assert_eq!(alarm["Dimensions"], json!([{"Name": "Stack", "Value": {"Ref": "AWS::StackName"}}]));
     }
     assert_eq!((&unreachable["ComparisonOperator"], &unreachable["Threshold"]), (&json!("GreaterThanOrEqualToThreshold"), &json!(1)));
     assert_eq!((&unchecked["Statistic"], &unchecked["ComparisonOperator"]), (&json!("SampleCount"), &json!("LessThanThreshold")));

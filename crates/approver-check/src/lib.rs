@@ -30,6 +30,8 @@ pub struct Ports<Topic, Room, Output, Now> {
 pub struct Settings {
     /// Such as `prod`.
     pub environment: String,
+    /// The stack that the figures are of.
+    pub stack: String,
     /// The approvers, the deputies, and how many must approve.
     pub panel: Panel,
     /// Where they are subscribed.
@@ -102,7 +104,7 @@ pub async fn handle(
     let unreachable = reach.unreachable().count();
     let reachable = Metric::count("ReachableApprovers", reach.people() - unreachable);
     let counts = [Metric::count("UnreachableApprovers", unreachable), reachable];
-    (ports.metrics)(&metrics::line(&settings.environment, ports.clock.now(), &[], &counts));
+    (ports.metrics)(&metrics::line(&settings.stack, ports.clock.now(), &[], &counts));
 
     let told = match &ports.channel {
         Some(channel) if !reach.is_everyone() => channel.post(&post::message(&reach, settings)).await.map(|_| ()),

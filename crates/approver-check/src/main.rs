@@ -21,6 +21,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             clock: WallClock,
             settings: Settings {
                 environment: config::required("ENVIRONMENT")?,
+                stack: config::required("STACK")?,
                 panel: panel.map_err(|error| InvalidConfiguration::new("DEPUTIES", error.to_string()))?,
                 topic_arn,
             },

@@ -39,6 +39,7 @@ fn look(required: u32, confirmed: Option<&[&str]>, channel: &MemoryChannel) -> L
         clock: ManualClock::at("2026-11-20T16:00:00.25Z".parse::<Timestamp>().unwrap()),
         settings: Settings {
             environment: "prod".to_owned(),
+            stack: "nightly-prod".to_owned(),
             panel: Panel::new(&[BERG, OSEI], required).unwrap().with_deputies(&[LIND]).unwrap(),
             topic_arn: TOPIC.to_owned(),
         },

@@ -127,12 +127,13 @@ fn read(event: &SdkEvent) -> Result<HistoryEvent, jiff::Error> {
 }
 
 fn measure(meter: &mut Meter, event: &SdkEvent) {
+    let scheduled = event.task_scheduled_event_details().map(|task| (task.resource_type(), task.resource(), None, Some(task.parameters())));
     let started = event.task_started_event_details().map(|task| (task.resource_type(), task.resource(), None, None));
     let submitted = event.task_submitted_event_details().map(|task| (task.resource_type(), task.resource(), None, task.output()));
     let succeeded = event.task_succeeded_event_details().map(|task| (task.resource_type(), task.resource(), None, task.output()));
     let failed = event.task_failed_event_details().map(|task| (task.resource_type(), task.resource(), task.error(), task.cause()));
     let timed_out = event.task_timed_out_event_details().map(|task| (task.resource_type(), task.resource(), task.error(), task.cause()));
-    let task = started.or(submitted).or(succeeded).or(failed).or(timed_out);
+    let task = scheduled.or(started).or(submitted).or(succeeded).or(failed).or(timed_out);
     let at = Timestamp::from_nanosecond(event.timestamp().as_nanos());
     let (Some((resource_type, resource, error, data)), Ok(at)) = (task, at) else { return };
     let (id, previous_id, kind) = (event.id(), event.previous_event_id(), event.r#type().as_str());

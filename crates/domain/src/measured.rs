@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::ObjectUri;
 use crate::evidence::{Quality, RuleResult, RuleVerdict};
 
 /// Figures of an execution. What the history doesn't say is absent, and never 0.
@@ -25,6 +26,8 @@ pub struct Measured {
     pub quality: Option<Quality>,
     /// The day that its exchange rates are of.
     pub rates_date: Option<Date>,
+    /// Where its staged build belongs, whether or not one was written.
+    pub staged_uri: Option<ObjectUri>,
 }
 
 /// The answer of `GetDataQualityResult`, Glue API reference.
@@ -78,7 +81,7 @@ pub struct TaskEvent<'a> {
     pub resource: &'a str,
     /// The error's name, where it failed.
     pub error: Option<&'a str>,
-    /// The output, or the cause of a failure.
+    /// The parameters of a call, its output, or the cause of a failure.
     pub data: Option<&'a str>,
 }
 
@@ -125,6 +128,7 @@ impl Meter {
 
     fn read_job(&mut self, event: &TaskEvent<'_>, data: impl Fn() -> Value) {
         match event.kind {
+            "TaskScheduled" => self.found.staged_uri = staged_uri(&data()).or(self.found.staged_uri.take()),
             "TaskSubmitted" => {
                 self.jobs_going.insert(event.id);
             }
@@ -161,6 +165,12 @@ impl Meter {
             self.found.rates_date = effective.or(self.found.rates_date);
         }
     }
+}
+
+/// What the job is to write, where that is the staged build.
+fn staged_uri(call: &Value) -> Option<ObjectUri> {
+    let uri: ObjectUri = call["Arguments"]["--output_uri"].as_str()?.parse().ok()?;
+    uri.key().ends_with("/apply-fx/").then_some(uri)
 }
 
 /// A sum of which every part has to be known.
@@ -233,7 +243,7 @@ pub fn read_json(text: &str) -> Result<Measured, serde_json::Error> {
             resource_type,
             resource,
             error: text("error"),
-            data: text("output").or(text("cause")),
+            data: text("parameters").or(text("output")).or(text("cause")),
         });
     }
     Ok(meter.measured())
@@ -311,8 +321,12 @@ mod tests {
         assert_eq!(published.rates_date, Some("2026-11-19".parse().unwrap()));
         assert_eq!(published.quality.map(|quality| (quality.score, quality.passed())), Some((1.0, 8)));
         // The rates' function, and the one that asks, until it has asked. The one that tells is not over.
+        let staged = "s3://work/nightly-warehouse/run_date=2026-11-20/2026-11-20-a1/apply-fx/";
+        assert_eq!(published.staged_uri, Some(staged.parse().unwrap()), "of seven jobs, the one that stages");
         assert_eq!((published.function_calls, published.function_time.as_millis()), (2, 3_020 + 340));
         let failed = read_json(include_str!("../histories/quality-failed.json")).unwrap();
+        let unbuilt = read_json(include_str!("../histories/rates-unavailable.json")).unwrap();
+        assert!(failed.staged_uri.is_some() && unbuilt.staged_uri.is_none());
         let quality = failed.quality.unwrap();
         assert_eq!((quality.score, quality.passed(), quality.ruleset.as_str()), (0.75, 6, "orders_staged"));
         let message = Some("Value: 0.5 does not meet the constraint requirement!");

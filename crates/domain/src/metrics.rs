@@ -37,14 +37,14 @@ impl Metric {
     }
 }
 
-/// One line with these figures: of one environment, at one moment, and of whatever else they are told apart by.
-pub fn line(environment: &str, at: Timestamp, dimensions: &[(&str, &str)], metrics: &[Metric]) -> Value {
-    let names: Vec<_> = ["Environment"].into_iter().chain(dimensions.iter().map(|(name, _)| *name)).collect();
+/// One line with these figures: of one stack, at one moment, and of whatever else they are told apart by.
+pub fn line(stack: &str, at: Timestamp, dimensions: &[(&str, &str)], metrics: &[Metric]) -> Value {
+    let names: Vec<_> = ["Stack"].into_iter().chain(dimensions.iter().map(|(name, _)| *name)).collect();
     let described: Vec<_> = metrics.iter().map(|Metric { name, unit, .. }| json!({"Name": name, "Unit": unit})).collect();
     let directive = json!({"Namespace": NAMESPACE, "Dimensions": [names], "Metrics": described});
     let mut line = json!({
         "_aws": {"Timestamp": at.as_millisecond(), "CloudWatchMetrics": [directive]},
-        "Environment": environment,
+        "Stack": stack,
     });
     for (name, value) in dimensions {
         line[*name] = (*value).into();
@@ -72,10 +72,10 @@ mod tests {
             {"Name": "Nights", "Unit": "Count"}, {"Name": "StepSeconds", "Unit": "Seconds"},
             {"Name": "QualityScore", "Unit": "Percent"}, {"Name": "Dollars", "Unit": "None"},
         ]);
-        let directive = json!({"Namespace": "NightlyWarehouse", "Dimensions": [["Environment", "Step"]], "Metrics": described});
+        let directive = json!({"Namespace": "NightlyWarehouse", "Dimensions": [["Stack", "Step"]], "Metrics": described});
         let expected = json!({
             "_aws": {"Timestamp": 1_795_231_440_000_i64, "CloudWatchMetrics": [directive]},
-            "Environment": "prod", "Step": "apply-fx", "Nights": 1, "StepSeconds": 1.5, "QualityScore": 75.0, "Dollars": 0.1234,
+            "Stack": "nightly-prod", "Step": "apply-fx", "Nights": 1, "StepSeconds": 1.5, "QualityScore": 75.0, "Dollars": 0.1234,
         });
         assert_eq!(line, expected);
     }

@@ -1,14 +1,18 @@
-//! What joins the log lines of one night over all functions: the run date, the run id, the step. They stand in a span around each
+//! What joins the log lines of one execution over all functions: the date, the run id, the step. They stand in a span around each
 //! invocation, and so in every line of its log.
 
 use serde_json::Value;
 use tracing::Span;
 
-/// What an event says about the night that it belongs to; nothing where it says none. No other field of an event reaches a log.
+/// What an event says about the execution that it belongs to; nothing where it says none. No other field of an event reaches a log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Correlation {
-    /// `YYYY-MM-DD`.
+    /// A night's date, `YYYY-MM-DD`.
     pub run_date: Option<String>,
+    /// The dataset that is built.
+    pub dataset: Option<String>,
+    /// Its date, `YYYY-MM-DD`.
+    pub process_date: Option<String>,
     /// The execution's name.
     pub run_id: Option<String>,
     /// The question.
@@ -16,7 +20,7 @@ pub struct Correlation {
 }
 
 impl Correlation {
-    /// Reads the events of our functions: the night's own, EventBridge's about an execution, and either from the queue.
+    /// Reads the events of our functions: an execution's own, EventBridge's about one, and either from the queue.
     pub fn of(event: &Value) -> Self {
         if let Some(queued) = event["Records"][0]["body"].as_str() {
             return serde_json::from_str(queued).map(|event| Self::of(&event)).unwrap_or_default();
@@ -30,6 +34,8 @@ impl Correlation {
         };
         Self {
             run_date: text(&event["runDate"]).or_else(|| text(&event["build"]["runDate"])),
+            dataset: text(&event["dataset"]),
+            process_date: text(&event["processDate"]),
             run_id: text(&event["runId"])
                 .or_else(|| text(&event["build"]["runId"]))
                 .or_else(|| of_arn(&event["executionArn"]))
@@ -41,8 +47,8 @@ impl Correlation {
 
     /// The span for everything that is logged about this event. `step` is the function.
     pub fn span(&self, step: &str) -> Span {
-        let Self { run_date, run_id, approval } = self;
-        tracing::info_span!("night", run_date, run_id, approval, step)
+        let Self { run_date, dataset, process_date, run_id, approval } = self;
+        tracing::info_span!("execution", run_date, dataset, process_date, run_id, approval, step)
     }
 }
 
@@ -69,6 +75,11 @@ mod tests {
                 assert!(!format!("{correlation:?}").contains(token));
             }
         }
+        for name in ["dataset-check", "stakeholder-notify-dataset"] {
+            let built = Correlation::of(&event(name));
+            assert_eq!((built.dataset.as_deref(), built.process_date.as_deref()), (Some("orders"), Some("2026-11-20")), "{name}");
+            assert!(built.run_id.is_some(), "{name}: {built:?}");
+        }
         assert_eq!(Correlation::of(&event("approval-watch")).approval, event("approval-watch")["approvalId"].as_str().map(str::to_owned));
         assert_eq!(Correlation::of(&json!({})), Correlation::default());
         assert_eq!(Correlation::of(&json!({"Records": [{"body": "{"}]})), Correlation::default());
@@ -83,12 +94,13 @@ mod tests {
         };
         let subscriber = lambda_runtime::tracing::subscriber::fmt().without_time().with_writer(writer).json().finish();
         tracing::subscriber::with_default(subscriber, || {
-            let correlation = Correlation { run_date: Some("2026-11-20".to_owned()), run_id: Some("night-1".to_owned()), approval: None };
+            let correlation =
+                Correlation { run_date: Some("2026-11-20".to_owned()), run_id: Some("night-1".to_owned()), ..Correlation::default() };
             correlation.span("fx-fetch").in_scope(|| tracing::info!(rates = 4, "rates written"));
         });
         let line: Value = serde_json::from_slice(&log.lock().unwrap()).unwrap();
-        let night = &line["span"];
-        assert_eq!((&night["run_date"], &night["run_id"], &night["step"]), (&json!("2026-11-20"), &json!("night-1"), &json!("fx-fetch")));
+        let span = &line["span"];
+        assert_eq!((&span["run_date"], &span["run_id"], &span["step"]), (&json!("2026-11-20"), &json!("night-1"), &json!("fx-fetch")));
         assert_eq!(line["fields"]["rates"], 4);
     }
 

@@ -32,8 +32,8 @@ pub struct Ports<Nights, Past, Topic, Output, Now> {
 /// Where we are, and what is expected.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Such as `prod`.
-    pub environment: String,
+    /// The stack that the figures are of.
+    pub stack: String,
     /// By when a night is to be how far.
     pub deadlines: Deadlines,
     /// The approvers, and how many must approve.
@@ -116,7 +116,7 @@ pub async fn handle(
     let today = TimeZone::UTC.to_datetime(now).date();
     let run_date = due(today);
     let report = ports.look(run_date, today, now).await.map_err(|source| Unknown { run_date, source })?;
-    let mut figures = metrics::line(&ports.settings.environment, now, &[], &report.metrics());
+    let mut figures = metrics::line(&ports.settings.stack, now, &[], &report.metrics());
     figures["RunDate"] = run_date.to_string().into();
     (ports.metrics)(&figures);
     Ok(report)

@@ -18,7 +18,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             metrics: |line: &serde_json::Value| println!("{line}"),
             clock: WallClock,
             settings: Settings {
-                environment: config::required("ENVIRONMENT")?,
+                stack: config::required("STACK")?,
                 deadlines: Deadlines {
                     started: config::required("STARTED_BY")?,
                     asked: config::required("ASKED_BY")?,

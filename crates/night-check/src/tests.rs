@@ -85,7 +85,7 @@ fn ports<'a>(
         metrics: |line: &Value| metrics.lock().unwrap().push(line.clone()),
         clock: ManualClock::at(format!("2026-11-21T{time}Z").parse::<Timestamp>().unwrap()),
         settings: Settings {
-            environment: "prod".to_owned(),
+            stack: "nightly-prod".to_owned(),
             deadlines: Deadlines {
                 started: "01:15".parse().unwrap(),
                 asked: "03:00".parse().unwrap(),

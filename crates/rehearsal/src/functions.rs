@@ -124,7 +124,12 @@ impl Function {
                 answer(payload, async |watch| approval_watch::handle(&ports, watch).await).await
             }),
             (Self::ApproverCheck, Event::Payload(payload)) => Box::pin(async move {
-                let settings = approver_check::Settings { environment: "prod".to_owned(), panel, topic_arn: "arn:of:topic".to_owned() };
+                let settings = approver_check::Settings {
+                    environment: "prod".to_owned(),
+                    stack: "nightly-prod".to_owned(),
+                    panel,
+                    topic_arn: "arn:of:topic".to_owned(),
+                };
                 let metrics = |_: &Value| {};
                 let ports =
                     approver_check::Ports { subscriptions: line.clone(), channel: Some(line.clone()), metrics, clock: line, settings };
@@ -133,6 +138,7 @@ impl Function {
             (Self::StakeholderNotify, Event::Payload(payload)) => Box::pin(async move {
                 let settings = stakeholder_notify::Settings {
                     environment: "prod".to_owned(),
+                    stack: "nightly-prod".to_owned(),
                     site_bucket: SITE.to_owned(),
                     status_page_url: None,
                     runbook_url: None,

@@ -2,8 +2,10 @@
 
 use jiff::Timestamp;
 use nightly_domain::channel::Channel;
+use nightly_domain::evidence::Summary;
 use nightly_domain::execution::{Ending, Execution, place_of_failure};
 use nightly_domain::history::{Histories, Recorded};
+use nightly_domain::measured::Measured;
 use nightly_domain::night::steps;
 use nightly_domain::nights::{EndedNight, Nights, NoticeId, Notices, Standing};
 use nightly_domain::ports::{Clock, MailingList, Objects};
@@ -96,6 +98,7 @@ where
         let stored = site.night(run_date).await.map_err(|error| troubles.push(NotifyError::StatusPage(error))).unwrap_or_default();
 
         let mut night = NightRecord::ended(run_date, &execution, outcome, trouble, recorded, &self.settings, self.clock.now());
+        night.summary = self.built(&night.measured).await;
         if let Some(Standing::Published { at }) = standing {
             night.published_at = at.or(Some(ended_at));
         }
@@ -141,10 +144,17 @@ where
         let (notice, news, untold) = self.tell_ending(&account, &audience).await;
         troubles.extend(untold);
         self.note_news(&mut night, news, page_is_this_nights).await;
-        troubles.extend(self.put_on_record(&notice, &figures::lines(&night, self.settings.published_by)).await.err());
+        troubles.extend(self.put_on_record(&notice, &figures::lines(&night, &self.settings)).await.err());
         telling::first(troubles)?;
         let page = page_is_this_nights.then(|| site.address(run_date));
         Ok(Answer::Told(told(page, &night.news)))
+    }
+
+    /// The figures of what it had built before its end; nothing where they can't be read, for the news does not wait for them.
+    async fn built(&self, measured: &Measured) -> Option<Summary> {
+        let uri = measured.staged_uri.as_ref()?.join("_summary.json");
+        let unread = |error: &NotifyError| tracing::warn!(%uri, error = %error, "the night's page lacks the figures of its build");
+        self.figures(&uri).await.inspect_err(unread).ok().flatten()
     }
 
     /// Tells this ending of its execution by every medium.
@@ -174,7 +184,7 @@ where
             holds: Holds::Nothing(None),
         };
         let (notice, news, mut untold) = self.tell_ending(&account, &self.stakeholders(&found.execution.flags())).await;
-        let figure = figures::ending(&self.settings.environment, found.ended_at, &found.outcome);
+        let figure = figures::ending(&self.settings.stack, found.ended_at, &found.outcome);
         untold.extend(self.put_on_record(&notice, &[figure]).await.err());
         telling::first(untold)?;
         Ok(Answer::Told(told(None, &news)))

@@ -10,13 +10,14 @@ use nightly_domain::{Outcome, StepKind};
 use rust_decimal::Decimal;
 use serde_json::Value;
 
+use crate::Settings;
 use crate::record::NightRecord;
 
 /// One line for the night as a whole, one for how it ended, and one for each step that ended.
-pub(crate) fn lines(night: &NightRecord, published_by: Time) -> Vec<Value> {
-    let (environment, at) = (&night.environment, night.ended_at);
+pub(crate) fn lines(night: &NightRecord, settings: &Settings) -> Vec<Value> {
+    let (stack, at) = (&settings.stack, night.ended_at);
     let mut whole = vec![Metric::duration("NightSeconds", night.took())];
-    whole.extend(time_until(night, published_by).map(|time| Metric::duration("DeadlineSeconds", time)));
+    whole.extend(time_until(night, settings.published_by).map(|time| Metric::duration("DeadlineSeconds", time)));
     whole.extend(until_answered(night).map(|time| Metric::duration("ApprovalSeconds", time)));
     whole.extend(rates_age_days(night).map(|days| Metric::number("FxAgeDays", days)));
     whole.extend(night.quality.as_ref().map(|quality| Metric::share("QualityScore", quality.score)));
@@ -24,18 +25,18 @@ pub(crate) fn lines(night: &NightRecord, published_by: Time) -> Vec<Value> {
         whole.push(Metric::number("GlueDpuHours", cost.dpu_hours));
         whole.push(Metric::number("Dollars", cost.dollars));
     }
-    let mut lines = vec![line(environment, at, &[], &whole), ending(environment, at, &night.outcome)];
+    let mut lines = vec![line(stack, at, &[], &whole), ending(stack, at, &night.outcome)];
     for step in &night.steps {
         if let Some(took) = step.took() {
-            lines.push(line(environment, at, &[("Step", &step.node)], &[Metric::duration("StepSeconds", took)]));
+            lines.push(line(stack, at, &[("Step", &step.node)], &[Metric::duration("StepSeconds", took)]));
         }
     }
     lines
 }
 
 /// That a night ended so.
-pub(crate) fn ending(environment: &str, at: Timestamp, outcome: &Outcome) -> Value {
-    line(environment, at, &[("Outcome", outcome.name())], &[Metric::count("Nights", 1)])
+pub(crate) fn ending(stack: &str, at: Timestamp, outcome: &Outcome) -> Value {
+    line(stack, at, &[("Outcome", outcome.name())], &[Metric::count("Nights", 1)])
 }
 
 /// How long the night had until its date was to be published. Nothing where it began after that, as one for an earlier date does.

@@ -76,6 +76,8 @@ pub struct Ports<Store, Past, Registry, Room, List, Lists, Output, Now> {
 pub struct Settings {
     /// Such as `prod`. Where it is `local`, nothing links to the AWS console.
     pub environment: String,
+    /// The stack that the figures are of.
+    pub stack: String,
     /// The bucket of the status page.
     pub site_bucket: String,
     /// Where people read the status page.
@@ -333,7 +335,7 @@ where
         let notice = NoticeId::outcome(&night.execution_arn, &night.outcome);
         let (news, mut untold) = self.spread(&notice, &post, &letter, &audience).await;
         self.note_news(&mut night, news, is_latest_run).await;
-        untold.extend(self.put_on_record(&notice, &figures::lines(&night, self.settings.published_by)).await.err());
+        untold.extend(self.put_on_record(&notice, &figures::lines(&night, &self.settings)).await.err());
         telling::first(untold)?;
         Ok(told(Some(site.address(run_date)), &night.news))
     }

@@ -24,6 +24,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             clock: WallClock,
             settings: Settings {
                 environment: config::required("ENVIRONMENT")?,
+                stack: config::required("STACK")?,
                 site_bucket: config::required("SITE_BUCKET")?,
                 status_page_url: config::optional("STATUS_PAGE_URL")?,
                 runbook_url: config::optional("RUNBOOK_URL")?,

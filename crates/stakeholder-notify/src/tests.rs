@@ -67,6 +67,7 @@ impl World {
             clock: ManualClock::at(at("2026-11-21T03:14:02Z")),
             settings: Settings {
                 environment: "prod".to_owned(),
+                stack: "nightly-prod".to_owned(),
                 site_bucket: "site".to_owned(),
                 status_page_url: Some("https://status.nordvik.example".parse().unwrap()),
                 runbook_url: Some("https://status.nordvik.example/runbook/".parse().unwrap()),

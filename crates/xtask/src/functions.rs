@@ -30,6 +30,7 @@ pub const NAMES: [&str; 8] = [
 pub fn example_configuration() -> Vec<(&'static str, &'static str)> {
     vec![
         ("ENVIRONMENT", "local"),
+        ("STACK", "nightly-warehouse"),
         ("APPROVALS_TABLE", "approvals"),
         ("APPROVALS_AUDIT_TABLE", "approvals-audit"),
         ("APPROVALS_TOPIC_ARN", "arn:aws:sns:eu-central-1:000000000000:approvals"),

@@ -128,6 +128,9 @@ const DEFINITIONS: [&str; 4] = [
     "statemachine/dataset.asl.json",
 ];
 
+/// The second of these mostly waits, and runs beside the first.
+const SIDE_BY_SIDE: (&str, &str) = ("spark", "emulator");
+
 /// These run on the local AWS, which is started for them once.
 const ON_THE_LOCAL_AWS: [&str; 2] = ["nights", "browser"];
 
@@ -150,30 +153,56 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         bail!("no check is called {}; see cargo xtask test --list", arguments.only.join(", "));
     }
     let progress = Progress::new();
+    let total = std::thread::scope(|scope| {
+        if arguments.only.is_empty() {
+            // What fails here fails again, and says so, where it is needed.
+            scope.spawn(|| prepare(&progress));
+        }
+        run_all(&checks, &progress)
+    })?;
+    println!("{} passed, {} failed", total.passed, total.failed);
+    Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Gets what a whole run needs later while its first checks compile.
+fn prepare(progress: &Progress) -> Result<()> {
+    for definition in [&environment::LINT, &environment::SAM, &environment::EMULATOR, &environment::SPARK, &environment::BROWSER] {
+        Environment::ready(definition, progress)?;
+    }
+    for tool in [&tools::DENY, &tools::MUTANTS] {
+        tool.ready(progress)?;
+    }
+    Ok(())
+}
+
+fn run_all(checks: &[&Check], progress: &Progress) -> Result<Score> {
     let mut total = Score::default();
     let mut local_aws = None;
-    for check in checks {
+    for together in checks.chunk_by(|first, second| (first.name, second.name) == SIDE_BY_SIDE) {
         process::check_interrupt()?;
-        if ON_THE_LOCAL_AWS.contains(&check.name) && local_aws.is_none() {
-            match LocalAws::start(&progress) {
+        let needs_the_local_aws = together.iter().any(|check| ON_THE_LOCAL_AWS.contains(&check.name));
+        if !needs_the_local_aws {
+            local_aws = None;
+        } else if local_aws.is_none() {
+            match LocalAws::start(progress) {
                 Ok(started) => local_aws = Some(started),
                 Err(error) => {
                     total.failed += 1;
-                    progress.line(format!("  {} {}: {error:#}", style("✗").red().bold(), check.name));
+                    progress.line(format!("  {} {}: {error:#}", style("✗").red().bold(), together[0].name));
                     continue;
                 }
             }
         }
-        if !ON_THE_LOCAL_AWS.contains(&check.name) {
-            local_aws = None;
+        let scores = std::thread::scope(|scope| {
+            let running: Vec<_> = together.iter().map(|check| scope.spawn(|| check.run(progress))).collect();
+            running.into_iter().map(|check| check.join().expect("a check that fails says so")).collect::<Result<Vec<_>>>()
+        })?;
+        for score in scores {
+            total.passed += score.passed;
+            total.failed += score.failed;
         }
-        let score = check.run(&progress)?;
-        total.passed += score.passed;
-        total.failed += score.failed;
     }
-    drop(local_aws);
-    println!("{} passed, {} failed", total.passed, total.failed);
-    Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(total)
 }
 
 impl Arguments {
@@ -394,6 +423,11 @@ mod tests {
         assert_eq!(bounded.iter().map(|check| check.0).collect::<Vec<_>>(), ["mutants"]);
         assert_eq!(exhaustive.iter().map(|check| check.0).collect::<Vec<_>>(), ["explorations", "mutants"]);
         assert_ne!(bounded[0].1, exhaustive[1].1);
+    }
+
+    #[test]
+    fn what_runs_side_by_side_stands_so_in_the_list() {
+        assert!(CHECKS.windows(2).any(|pair| (pair[0].name, pair[1].name) == SIDE_BY_SIDE));
     }
 
     #[test]

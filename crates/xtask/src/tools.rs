@@ -1,5 +1,6 @@
 //! Programs that the tests need beyond Rust and Python: found on the machine, else installed, else asked for.
 
+use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -27,8 +28,12 @@ impl CargoTool {
             return Ok(found);
         }
         let tools = paths::cache()?.join("tools");
+        fs::create_dir_all(&tools).with_context(|| format!("cannot create {}", tools.display()))?;
         let root = tools.join(format!("{}-{}", self.name, self.version));
         let program = root.join("bin").join(self.name);
+        // Two threads that need the same tool must not build it twice.
+        let lock = File::create(tools.join(format!("{}.lock", self.name)))?;
+        lock.lock().with_context(|| format!("cannot lock {}", self.name))?;
         if program.exists() {
             return Ok(program);
         }
@@ -36,16 +41,11 @@ impl CargoTool {
         let mut install = Command::new(env!("CARGO"));
         // Unoptimised: it is built in a third of the time, and runs for seconds.
         install.args(["install", "--locked", "--debug", "--root"]).arg(&root).arg(format!("{}@{}", self.name, self.version));
-        install.env("CARGO_PROFILE_DEV_DEBUG", "0").env("CARGO_TARGET_DIR", tools.join("build")).current_dir(&tools_folder(&tools)?);
+        install.env("CARGO_PROFILE_DEV_DEBUG", "0").env("CARGO_TARGET_DIR", tools.join("build")).current_dir(&tools);
         run_logged(&format!("installing {}", self.name), &mut install, &tools.join(format!("{}.log", self.name)), |line| stage.say(line))?;
         stage.done("");
         Ok(program)
     }
-}
-
-fn tools_folder(tools: &std::path::Path) -> Result<PathBuf> {
-    std::fs::create_dir_all(tools).with_context(|| format!("cannot create {}", tools.display()))?;
-    Ok(tools.to_path_buf())
 }
 
 /// A Chromium to drive: one on the PATH, else Debian's.
@@ -78,10 +78,10 @@ pub fn asl_validator(lint: &Environment, progress: &Progress) -> Result<PathBuf>
         return Ok(program);
     }
     let stage = progress.stage("asl-validator");
-    std::fs::create_dir_all(&folder)?;
+    fs::create_dir_all(&folder)?;
     for file in ["package.json", "package-lock.json"] {
         let source = paths::workspace().join("local/lint").join(file);
-        std::fs::copy(&source, folder.join(file)).with_context(|| format!("cannot read {}", source.display()))?;
+        fs::copy(&source, folder.join(file)).with_context(|| format!("cannot read {}", source.display()))?;
     }
     let mut npm = lint.executable("npm");
     npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&folder);

@@ -27,9 +27,9 @@ def line(metrics: dict[str, tuple[str, float]], at: float | None = None, **dimen
 def test_a_line_of_metrics_is_data_of_these_metrics(emulator: Emulator, function: Function, name: str) -> None:
     ended = time.time() - 3600
     lines = [
-        line({"Nights": ("Count", 1)}, ended, Environment=name, Outcome="PUBLISHED"),
-        line({"NightSeconds": ("Seconds", 8040.5), "Dollars": ("None", 1.23)}, ended, Environment=name),
-        line({"StepSeconds": ("Seconds", 90)}, ended, Environment=name, Step="extract-orders"),
+        line({"Nights": ("Count", 1)}, ended, Stack=name, Outcome="PUBLISHED"),
+        line({"NightSeconds": ("Seconds", 8040.5), "Dollars": ("None", 1.23)}, ended, Stack=name),
+        line({"StepSeconds": ("Seconds", 90)}, ended, Stack=name, Step="extract-orders"),
     ]
     telling = function("[print(json.dumps(line), flush=True) for line in event['lines']] and {}")
     emulator.client("lambda").invoke(FunctionName=telling, Payload=json.dumps({"lines": lines}).encode())
@@ -39,9 +39,9 @@ def test_a_line_of_metrics_is_data_of_these_metrics(emulator: Emulator, function
     def listed() -> set[tuple[str, frozenset[tuple[str, str]]]]:
         found = cloudwatch.list_metrics(Namespace="NightlyWarehouse")["Metrics"]
         named = [(metric["MetricName"], {one["Name"]: one["Value"] for one in metric["Dimensions"]}) for metric in found]
-        return {(metric, frozenset(apart.items())) for metric, apart in named if apart.get("Environment") == name}
+        return {(metric, frozenset(apart.items())) for metric, apart in named if apart.get("Stack") == name}
 
-    own = ("Environment", name)
+    own = ("Stack", name)
     expected = {
         ("Nights", frozenset({own, ("Outcome", "PUBLISHED")})),
         ("NightSeconds", frozenset({own})),
@@ -51,7 +51,7 @@ def test_a_line_of_metrics_is_data_of_these_metrics(emulator: Emulator, function
     wait_until(lambda: listed() == expected)
 
     def query(number: int, metric: str, **dimensions: str) -> dict[str, Any]:
-        apart = [{"Name": key, "Value": value} for key, value in {"Environment": name, **dimensions}.items()]
+        apart = [{"Name": key, "Value": value} for key, value in {"Stack": name, **dimensions}.items()]
         about = {"Namespace": "NightlyWarehouse", "MetricName": metric, "Dimensions": apart}
         return {"Id": f"m{number}", "MetricStat": {"Metric": about, "Period": 86_400, "Stat": "Maximum"}}
 
@@ -62,7 +62,7 @@ def test_a_line_of_metrics_is_data_of_these_metrics(emulator: Emulator, function
     (point,) = cloudwatch.get_metric_statistics(
         Namespace="NightlyWarehouse",
         MetricName="Dollars",
-        Dimensions=[{"Name": "Environment", "Value": name}],
+        Dimensions=[{"Name": "Stack", "Value": name}],
         StartTime=datetime.fromtimestamp(ended - 60, UTC),
         EndTime=datetime.fromtimestamp(ended + 60, UTC),
         Period=60,
@@ -86,9 +86,9 @@ def test_any_other_line_is_only_a_line(text: str) -> None:
 
 
 def test_several_values_and_several_sets_of_dimensions_are_each_a_datum() -> None:
-    written = line({"Nights": ("Count", 1)}, Environment="prod")
+    written = line({"Nights": ("Count", 1)}, Stack="prod")
     written["Nights"] = [1, 2]
     written["_aws"]["CloudWatchMetrics"][0]["Dimensions"].append([])
     read = [(dict(datum.dimensions), datum.value, datum.unit) for datum in embedded_metrics.read(json.dumps(written).encode())]
-    prod: dict[str, str] = {"Environment": "prod"}
+    prod: dict[str, str] = {"Stack": "prod"}
     assert read == [(prod, 1.0, "Count"), (prod, 2.0, "Count"), ({}, 1.0, "Count"), ({}, 2.0, "Count")]

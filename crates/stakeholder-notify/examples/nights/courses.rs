@@ -126,6 +126,7 @@ pub(crate) async fn after(nights: &[(Date, Course)]) -> World {
     }
     let settings = Settings {
         environment: "prod".to_owned(),
+        stack: "nightly-prod".to_owned(),
         site_bucket: "site".to_owned(),
         status_page_url: Some("https://status.nordvik.example".parse().unwrap()),
         runbook_url: Some("https://status.nordvik.example/runbook".parse().unwrap()),

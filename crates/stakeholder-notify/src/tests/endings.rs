@@ -124,6 +124,22 @@ async fn every_bad_end_is_told_in_its_own_words() {
 }
 
 #[tokio::test]
+async fn a_page_has_the_figures_of_what_was_built_before_the_end_and_does_not_wait_for_them() {
+    let rejected = execution(failed("ApprovalRejected"), "2026-11-21T02:40:00Z", None);
+    let world = World::ended(REJECTED, &rejected);
+    world.hear(&rejected).await.unwrap();
+    let page = world.stored("index.html").await;
+    assert!(page.contains("Revenue, as built") && page.contains("Order lines"), "{page}");
+
+    let world = World::ended(REJECTED, &rejected);
+    let summary = "s3://work/nightly-warehouse/run_date=2026-11-20/2026-11-20-a1/apply-fx/_summary.json";
+    world.ports.objects.put(&uri(summary), "{");
+    world.hear(&rejected).await.unwrap();
+    let page = world.stored("index.html").await;
+    assert!(page.contains("Slack was told") && !page.contains("Revenue"), "{page}");
+}
+
+#[tokio::test]
 async fn a_night_without_a_run_date_is_told_and_has_no_page() {
     let mut execution = execution(failed("InvalidRunDate"), "2026-11-21T01:00:01Z", Some("The run date «soon» is not a calendar day."));
     execution.input = r#"{"runDate":"soon"}"#.to_owned();

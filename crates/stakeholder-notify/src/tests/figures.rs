@@ -14,8 +14,7 @@ impl World {
         let lines = self.metrics.lock().unwrap();
         let figures = lines.iter().flat_map(|line| {
             let directive = &line["_aws"]["CloudWatchMetrics"][0];
-            let apart =
-                directive["Dimensions"][0].as_array().unwrap().iter().filter_map(Value::as_str).filter(|name| *name != "Environment");
+            let apart = directive["Dimensions"][0].as_array().unwrap().iter().filter_map(Value::as_str).filter(|name| *name != "Stack");
             let apart = apart.map(|name| format!(" {}", line[name].as_str().unwrap())).collect::<Vec<_>>().concat();
             let names = directive["Metrics"].as_array().unwrap().iter().filter_map(|metric| metric["Name"].as_str());
             names.map(|name| (format!("{name}{apart}"), line[name].clone())).collect::<Vec<_>>()
