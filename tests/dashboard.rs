@@ -98,10 +98,10 @@ async fn what_is_written_is_what_is_promised() {
     let text = project::architecture("### Metrics");
     let rows =
         text.lines().filter_map(|line| line.strip_prefix("| `")).map(|row| format!("`{row}").split('|').map(str::to_owned).collect());
-    let promised: BTreeSet<(String, Vec<String>)> = rows
+    let promised: BTreeSet<(String, BTreeSet<String>)> = rows
         .flat_map(|row: Vec<String>| {
             let more = project::code_words(&row[2]).into_iter();
-            let dimensions: Vec<_> = ["Stack"].into_iter().chain(more).map(str::to_owned).collect();
+            let dimensions: BTreeSet<_> = ["Stack"].into_iter().chain(more).map(str::to_owned).collect();
             project::code_words(&row[0]).into_iter().map(|name| (name.to_owned(), dimensions.clone())).collect::<Vec<_>>()
         })
         .collect();

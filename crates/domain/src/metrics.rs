@@ -67,7 +67,7 @@ mod tests {
             Metric::share("QualityScore", 0.75),
             Metric::number("Dollars", Decimal::new(1234, 4)),
         ];
-        let line = line("prod", Timestamp::from_millisecond(1_795_231_440_000).unwrap(), &[("Step", "apply-fx")], &metrics);
+        let line = line("nightly-prod", Timestamp::from_millisecond(1_795_231_440_000).unwrap(), &[("Step", "apply-fx")], &metrics);
         let described = json!([
             {"Name": "Nights", "Unit": "Count"}, {"Name": "StepSeconds", "Unit": "Seconds"},
             {"Name": "QualityScore", "Unit": "Percent"}, {"Name": "Dollars", "Unit": "None"},
