@@ -30,7 +30,7 @@ pub struct Arguments {
 }
 
 /// How many mutants the sample has, at most. Two cores try it in less than two minutes, and so the normal test run can have it.
-const SAMPLE: usize = 40;
+const SAMPLE: usize = 80;
 
 /// What the copies are made of: the crates under test, and the files that their tests read.
 const COPIED: [&str; 7] = ["Cargo.toml", "Cargo.lock", ".cargo", "crates", "examples", "statemachine", "tests"];
