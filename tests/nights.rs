@@ -463,13 +463,15 @@ fn a_backfill_builds_what_is_missing_goes_on_after_a_failure_and_takes_one_appro
 
     let batch = backfill(&["--which", "failed", "--approval", "batch"]);
     assert_eq!((batch.code, batch.dates()), (0, vec![("2026-10-26", "PUBLISHED")]), "{:#}", batch.report);
-    assert_eq!(questions(&published.folder("inbox"), "2026-10-26"), 1, "one question for all of them, and none for the one that failed");
+    let execution = batch.report["execution"].as_str().unwrap();
+    let name = execution.rsplit(':').next().unwrap();
+    assert_eq!(questions(&published.folder("inbox"), name), 1, "one question for all of them, and none by a night");
     let record: Value =
         serde_json::from_str(&fs::read_to_string(published.folder("site").join("nights/2026-10-26.json")).unwrap()).unwrap();
     assert_eq!(record["answer"]["by"], "A. Berg, B. Osei", "the page says who approved the batch");
 
     // The answer counted for the night that it was given for, and for no other.
-    let question = batch.report["execution"].as_str().unwrap().replace("-backfill:", "-question:");
+    let question = execution.replace("-backfill:", "-question:");
     let again = json!({"runDate": "2026-10-26", "force": true, "startedBy": "cargo xtask backfill", "batchApproval": question});
     let described = end_of(endpoint, &start(endpoint, &again));
     assert_eq!((&described["status"], &described["error"]), (&json!("FAILED"), &json!("BatchApprovalInvalid")), "{described}");
@@ -493,12 +495,13 @@ fn assert_every_chain_holds(people: &[&str]) {
     }
 }
 
-/// How many questions were mailed that name this day.
-fn questions(inbox: &Path, day: &str) -> usize {
+/// How many questions were mailed by this execution and those that it has started, whose names end with its own.
+fn questions(inbox: &Path, execution: &str) -> usize {
     let files = fs::read_dir(inbox.join("mail")).unwrap().flatten();
     let mails = files.filter_map(|file| fs::read_to_string(file.path()).ok());
-    let ids =
-        mails.filter(|mail| mail.contains(day)).filter_map(|mail| Some(mail.split_once("/approvals/")?.1.split('/').next()?.to_owned()));
+    let ids = mails
+        .filter(|mail| mail.contains(execution))
+        .filter_map(|mail| Some(mail.split_once("/approvals/")?.1.split('/').next()?.to_owned()));
     ids.collect::<std::collections::BTreeSet<_>>().len()
 }
 

@@ -40,7 +40,7 @@ impl Questions {
     /// Reads what was mailed since, and leaves aside what other executions ask.
     pub fn see(&mut self, stack: &Stack, execution: &str) -> Result<()> {
         let mails = mail::since(&stack.addresses.inbox(), &self.mails_before)?;
-        self.sort(&mails, |id| Ok(is_of(&who_asks(stack, id)?, execution)))
+        self.sort(&mails, |id| Ok(who_asks(stack, id)?.is_some_and(|asking| is_of(&asking, execution))))
     }
 
     fn sort(&mut self, mails: &[Mail], is_ours: impl Fn(&str) -> Result<bool>) -> Result<()> {
@@ -104,8 +104,8 @@ impl Question {
     }
 }
 
-/// The execution that waits for the answer. Its record was written before anybody was mailed.
-fn who_asks(stack: &Stack, approval_id: &str) -> Result<String> {
+/// The execution that waits for the answer; none of this stack's where its table has no record, which is written before anybody is mailed.
+fn who_asks(stack: &Stack, approval_id: &str) -> Result<Option<String>> {
     let record = stack.client().call(
         "dynamodb",
         "DynamoDB_20120810.GetItem",
@@ -116,8 +116,7 @@ fn who_asks(stack: &Stack, approval_id: &str) -> Result<String> {
             "ConsistentRead": true,
         }),
     )?;
-    let execution = record["Item"]["execution_arn"]["S"].as_str();
-    Ok(execution.with_context(|| format!("the question {approval_id} was mailed and has no record"))?.to_owned())
+    Ok(record["Item"]["execution_arn"]["S"].as_str().map(str::to_owned))
 }
 
 /// Whether it is the execution itself or was started by it: a nested one's name ends with that of its parent.
