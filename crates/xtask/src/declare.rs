@@ -83,7 +83,9 @@ pub fn suggestion(file: &Path) -> Result<String> {
     let Some(partition) = columns.iter().find(|column| column.kind() == "DATE" && column.is_complete()) else {
         bail!("no column of {} holds a day (such as 2026-11-20) in every row: a table needs one to be partitioned by", file.display());
     };
-    let key = columns.iter().find(|column| column.is_complete() && column.is_unique()).unwrap_or(&columns[0]);
+    // A moment or an amount tells rows apart by chance; and where a row comes again because it changed, nothing else does.
+    let may_be_key = |column: &&Column| matches!(column.kind(), "STRING" | "INT" | "BIGINT") && column.is_complete() && column.is_unique();
+    let key = columns.iter().find(may_be_key).unwrap_or(&columns[0]);
     let ordering = columns.iter().find(|column| column.kind() == "TIMESTAMP" && column.is_complete()).unwrap_or(partition);
     let name = name(file);
     let resource: String =
@@ -167,6 +169,17 @@ mod tests {
             "columns": columns, "keyColumns": "return_id", "partitionColumn": "returned_on", "orderingColumn": "changed_at",
         });
         serde_json::from_value::<dataset_check::Declaration>(declared).expect("dataset-check takes it");
+    }
+
+    #[test]
+    fn a_row_that_comes_again_has_its_key_all_the_same() {
+        let (_folder, file) = csv(
+            "returns.csv",
+            "return_id,returned_on,changed_at,amount\n\
+             r-1,2026-11-19,2026-11-19T08:00:00Z,10.50\n\
+             r-1,2026-11-19,2026-11-19T09:00:00Z,7.25\n",
+        );
+        assert!(suggestion(&file).unwrap().contains("KeyColumns: return_id\n"));
     }
 
     #[test]
